@@ -1,0 +1,1 @@
+"""SQL as pure functions: values in, statement text out, no I/O."""
