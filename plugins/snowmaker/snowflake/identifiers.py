@@ -1,4 +1,8 @@
-"""Names that quote themselves: no text of a config or a parameter is ever pasted into SQL unquoted."""
+"""Names that quote themselves: no text of a config or a parameter is ever pasted into SQL unquoted.
+
+``str()`` of a name is its form in a statement's text. There a percent sign stands doubled, as the connector's
+``%s`` placeholders want it; ``.quoted`` is the plain form for everywhere else.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,8 @@ from dataclasses import dataclass
 from snowmaker.exceptions import IdentifierError
 
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
-_PART = re.compile(r'"(?:[^"]|"")+"|[^."]+')
+_QUOTED = re.compile(r'"(?:[^"]|"")+"')
+_PART = re.compile(rf'{_QUOTED.pattern}|[^."]+')
 _MAX_LENGTH = 255
 
 
@@ -37,15 +42,20 @@ class Identifier:
         """
         if _BARE.fullmatch(text) and len(text) <= _MAX_LENGTH:
             return cls(text.upper())
-        if re.fullmatch(r'"(?:[^"]|"")+"', text) and len(text) <= _MAX_LENGTH:
+        if _QUOTED.fullmatch(text) and len(text) <= _MAX_LENGTH:
             return cls(text[1:-1].replace('""', '"'))
         raise IdentifierError(
             f"{text!r} is not an identifier; write letters, digits, _ and $ (stored in upper case), "
             f"or the exact name in double quotes"
         )
 
-    def __str__(self) -> str:
+    @property
+    def quoted(self) -> str:
+        """The name as SQL takes it."""
         return '"' + self.name.replace('"', '""') + '"'
+
+    def __str__(self) -> str:
+        return self.quoted.replace("%", "%%")
 
 
 @dataclass(frozen=True, order=True)
@@ -63,15 +73,17 @@ class QualifiedName:
     object: Identifier
 
     @classmethod
-    def parse(cls, text: str, *, database: str, schema: str) -> QualifiedName:
+    def parse(cls, text: str, *, database: str | None = None, schema: str | None = None) -> QualifiedName:
         """Read ``name``, ``schema.name`` or ``database.schema.name``; what is missing is filled in.
 
-        :raises IdentifierError: if a part is not an identifier, or there are more than three
+        :raises IdentifierError: if a part is missing or is not an identifier, or there are more than three
         """
         parts = _PART.findall(text)
-        if not 1 <= len(parts) <= 3 or ".".join(parts) != text:
-            raise IdentifierError(f"{text!r} is not a table name; write name, schema.name or database.schema.name")
-        filled = [database, schema][: 3 - len(parts)] + parts
+        defaults = [name for name in (database, schema) if name]
+        filled = defaults[: max(0, 3 - len(parts))] + parts
+        if ".".join(parts) != text or len(filled) != 3:
+            expected = "name, schema.name or database.schema.name" if defaults else "database.schema.name"
+            raise IdentifierError(f"{text!r} is not a table or model name; write {expected}")
         return cls(*(Identifier.parse(part) for part in filled))
 
     def sibling(self, name: str) -> QualifiedName:
@@ -79,21 +91,26 @@ class QualifiedName:
         return QualifiedName(self.database, self.schema, Identifier.parse(name))
 
     @property
+    def quoted(self) -> str:
+        """The name as SQL takes it."""
+        return f"{self.database.quoted}.{self.schema.quoted}.{self.object.quoted}"
+
+    @property
     def in_schema(self) -> str:
-        """The schema's quoted name."""
+        """The schema's name, for statements such as SHOW … IN SCHEMA."""
         return f"{self.database}.{self.schema}"
 
     def __str__(self) -> str:
         return f"{self.database}.{self.schema}.{self.object}"
 
     def __repr__(self) -> str:
-        return f"QualifiedName({self})"
+        return f"QualifiedName({self.quoted})"
 
 
 def literal(text: str) -> str:
-    """Quote a text where Snowflake takes no bind parameter, as in SHOW … LIKE or SET COMMENT.
+    r"""Quote a text where Snowflake takes no bind parameter, as in SHOW … LIKE or SET COMMENT.
 
-    >>> print(literal("it's a \\\\ slash"))
-    'it''s a \\\\\\\\ slash'
+    >>> print(literal("it's a \ slash"))
+    'it''s a \\ slash'
     """
-    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+    return "'" + text.replace("\\", "\\\\").replace("'", "''").replace("%", "%%") + "'"

@@ -1,0 +1,207 @@
+"""The hook to Snowflake: connects, runs statements, turns the connector's errors into ours."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import closing, contextmanager, suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+
+from snowmaker.exceptions import (
+    ConnectionSetupError,
+    ServiceUnreachableError,
+    SnowmakerError,
+    WarehouseError,
+)
+from snowmaker.snowflake.statement import Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from snowflake.connector import SnowflakeConnection
+
+_OBJECT_MISSING = 2003
+_LOGIN_REFUSED = {250001, 390100, 390144, 390189, 390201, 390432}
+_KEY_BEGINNING = "-----BEGIN"
+
+
+class WarehouseHook(SnowflakeHook):
+    """Snowflake through one connection, for the length of a task.
+
+    Reads the standard Snowflake connection of Airflow. Settings that are known to fail late or unclearly are
+    refused before anything is sent.
+    """
+
+    @contextmanager
+    def session(self) -> Iterator[WarehouseSession]:
+        """Open a session; it is closed, and an open transaction rolled back, at the end.
+
+        :raises ConnectionSetupError: if the settings are wrong, or the login is refused
+        :raises ServiceUnreachableError: if nobody answers at the address
+        """
+        with closing(self._connect()) as connection:
+            yield WarehouseSession(connection, self.get_conn_id())
+
+    def _connect(self) -> SnowflakeConnection:
+        from snowflake.connector.errors import Error
+
+        conn_id = self.get_conn_id()
+        extra = self.get_connection(conn_id).extra_dejson
+        check_settings(conn_id, extra)
+        self._check_reachable(conn_id, extra)
+        try:
+            return self.get_conn()
+        except Error as error:
+            raise connection_error(conn_id, error.errno, error.raw_msg or error.msg or "") from None
+
+    def _check_reachable(self, conn_id: str, extra: dict[str, Any]) -> None:
+        # The connector tries a dead address for minutes; a look first takes a moment.
+        if extra.get("proxy_host") or extra.get("authenticator") == "externalbrowser":
+            return
+        host = extra.get("host") or ".".join(
+            part for part in (extra.get("account"), extra.get("region"), "snowflakecomputing.com") if part
+        )
+        port = int(extra.get("port") or 443)
+        try:
+            socket.create_connection((host, port), timeout=10).close()
+        except OSError as error:
+            local = host in ("localhost", "127.0.0.1", "::1")
+            remedy = "start the sandbox (make sandbox)" if local else "mend account, host or the network"
+            raise ServiceUnreachableError(
+                f"Airflow connection {conn_id!r}: nobody answers at {host}:{port} ({error}); {remedy}"
+            ) from None
+
+
+class WarehouseSession:
+    """An open session; statements run one after another, each committed by itself unless in a transaction."""
+
+    def __init__(self, connection: SnowflakeConnection, conn_id: str) -> None:
+        self.connection = connection
+        self.conn_id = conn_id
+
+    def rows(self, statement: Statement) -> list[dict[str, Any]]:
+        """Run a statement and return its rows, keyed by column name."""
+        with self._run(statement) as cursor:
+            names = [column.name for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def row(self, statement: Statement) -> dict[str, Any]:
+        """Run a statement that gives exactly one row."""
+        (row,) = self.rows(statement)
+        return row
+
+    def execute(self, statement: Statement) -> int:
+        """Run a statement and return how many rows it changed."""
+        with self._run(statement) as cursor:
+            return cursor.rowcount or 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what the block does, or nothing of it."""
+        self.execute(Statement("BEGIN"))
+        try:
+            yield
+        except BaseException:
+            with suppress(WarehouseError):  # the first error is the one to tell
+                self.execute(Statement("ROLLBACK"))
+            raise
+        self.execute(Statement("COMMIT"))
+
+    @cached_property
+    def snowpark(self) -> Any:
+        """A Snowpark session over this connection."""
+        from snowflake.snowpark import Session
+
+        return Session.builder.configs({"connection": self.connection}).create()
+
+    @contextmanager
+    def _run(self, statement: Statement) -> Iterator[Any]:
+        from snowflake.connector.errors import Error
+
+        cursor = self.connection.cursor()
+        try:
+            # Without values the connector does not undouble percent signs; see snowflake/identifiers.py.
+            if statement.values:
+                cursor.execute(statement.text, statement.values)
+            else:
+                cursor.execute(statement.text.replace("%%", "%"))
+            yield cursor
+        except Error as error:
+            raise StatementError(self.conn_id, statement, error) from None
+        finally:
+            cursor.close()
+
+
+class StatementError(WarehouseError):
+    """Snowflake refused a statement."""
+
+    def __init__(self, conn_id: str, statement: Statement, error: Any) -> None:
+        self.errno: int | None = error.errno
+        detail = " ".join(str(error.raw_msg or error.msg or error).split())
+        super().__init__(
+            f"Airflow connection {conn_id!r}: Snowflake refused a statement ({error.errno}): {detail} "
+            f"[{statement.summary}]"
+        )
+
+    @property
+    def object_is_missing(self) -> bool:
+        """Whether the table, model or version does not exist, or may not be seen by the role."""
+        return self.errno == _OBJECT_MISSING
+
+
+def check_settings(conn_id: str, extra: dict[str, Any]) -> None:
+    """Refuse settings that Snowflake would answer with a misleading error.
+
+    :raises ConnectionSetupError: naming the connection, the setting and what to write instead
+    """
+    account = str(extra.get("account") or "")
+    if not account:
+        raise ConnectionSetupError(f"Airflow connection {conn_id!r}: account is empty; write e.g. myorg-account")
+    if "_" in account and not extra.get("host"):
+        raise ConnectionSetupError(
+            f"Airflow connection {conn_id!r}: account {account!r} has underscores, which host names cannot have "
+            f"(TLS fails); write {account.replace('_', '-')!r}"
+        )
+    key = extra.get("private_key_content")
+    if key and not _looks_like_a_key(str(key)):
+        raise ConnectionSetupError(
+            f"Airflow connection {conn_id!r}: private_key_content has no '{_KEY_BEGINNING} … PRIVATE KEY-----' "
+            f"line; paste the whole PEM file, its BEGIN and END lines included"
+        )
+
+
+def _looks_like_a_key(text: str) -> bool:
+    import base64
+    import binascii
+
+    if _KEY_BEGINNING in text:
+        return "-----END" in text
+    try:
+        return _KEY_BEGINNING.encode() in base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+
+
+def connection_error(conn_id: str, errno: int | None, message: str) -> SnowmakerError:
+    """Say what a failed login means and what to do.
+
+    :param errno: the connector's error number
+    :param message: the connector's text, without its number
+    """
+    text = " ".join(message.split())
+    where = f"Airflow connection {conn_id!r}"
+    if "Incorrect username or password" in text:
+        return ConnectionSetupError(f"{where}: Snowflake refused login or password; mend them in the connection")
+    if "JWT token is invalid" in text:
+        return ConnectionSetupError(
+            f"{where}: Snowflake refused the private key; set the user's RSA_PUBLIC_KEY to its public half"
+        )
+    if "not allowed to access Snowflake" in text or "network policy" in text.lower():
+        return ConnectionSetupError(
+            f"{where}: a network policy refuses this machine's address; add it to the policy ({text})"
+        )
+    if errno in _LOGIN_REFUSED or errno == 290404:
+        return ConnectionSetupError(f"{where}: Snowflake refused the connection ({errno}): {text}")
+    return ServiceUnreachableError(f"{where}: no connection to Snowflake ({errno}): {text}")

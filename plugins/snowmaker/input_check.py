@@ -1,0 +1,88 @@
+"""Whether a source's table and week can be used: pure checks of what the warehouse tells. Bad input stops here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from snowmaker.exceptions import InputDataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from snowmaker.source import Source
+    from snowmaker.week import Week
+
+_NUMERIC = ("NUMBER", "FLOAT", "BOOLEAN", "DECFLOAT")
+_TEXT = ("VARCHAR", "TEXT", "STRING", "CHAR")
+_TIME = ("DATE", "TIMESTAMP")
+
+
+def check_columns(source: Source, described: Sequence[Mapping[str, Any]]) -> None:
+    """Check that the columns are there and of the kinds the pipeline says.
+
+    :param described: rows of DESCRIBE TABLE (``name``, ``type``)
+    :raises InputDataError: naming table, columns, the type found and what to do
+    """
+    table = source.table.quoted
+    types = {str(row["name"]): str(row["type"]).upper() for row in described}
+    missing = [column.name for column in source.columns if column.name not in types]
+    if missing:
+        raise InputDataError(
+            f"table {table} has no column {', '.join(missing)}; there are: {', '.join(types)}. "
+            f"Mend the pipeline file's source (a name that is not upper case stands in double quotes), or the table"
+        )
+    expected = [
+        (feature.column.name, feature.kind, _NUMERIC if feature.kind == "numeric" else _TEXT)
+        for feature in source.features
+    ]
+    expected.append((source.week_column.name, "week column", _TIME))
+    for name, kind, allowed in expected:
+        if not types[name].startswith(allowed):
+            raise InputDataError(
+                f"column {name} of {table} is {types[name]}, but as {kind} it must be one of {', '.join(allowed)}; "
+                f"cast it in a view, or list it under the other kind"
+            )
+
+
+def check_week(source: Source, week: Week, counts: Mapping[str, Any], there_are: str) -> int:
+    """Check that a week has rows, and each feature a value; return the number of rows.
+
+    :param counts: the row of ``snowflake.source_rows.count_values``
+    :param there_are: which weeks have rows, for the message
+    :raises InputDataError: naming table, week, and feature
+    """
+    rows = int(counts["N"])
+    if not rows:
+        raise InputDataError(f"table {source.table.quoted} has no rows in week {week}; it has {there_are}")
+    for i, feature in enumerate(source.features):
+        if not int(counts[f"V{i}"]):
+            raise InputDataError(
+                f"column {feature.column.name} of {source.table.quoted} is NULL in all {rows} rows of week {week}; "
+                f"mend the load that fills it, then clear this task"
+            )
+    return rows
+
+
+def check_training_weeks(source: Source, table: str, first: Week, holdout: Week, by_week: Mapping[Week, int]) -> None:
+    """Check that there are labelled rows before and from the holdout on.
+
+    :param by_week: labelled rows by week
+    :raises InputDataError: naming table, label, weeks and what to do
+    """
+    train = sum(rows for week, rows in by_week.items() if week < holdout)
+    held_out = sum(rows for week, rows in by_week.items() if week >= holdout)
+    if train and held_out:
+        return
+    part = "training" if not train else "holdout"
+    have = ", ".join(f"{week} ({rows})" for week, rows in sorted(by_week.items())) or "none"
+    raise InputDataError(
+        f"{table}: no row with a label ({source.label.name}) in the {part} weeks; wanted weeks {first} up to holdout "
+        f"{holdout} and on, labelled weeks in that window: {have}. Wait for the labels, or ask for another week"
+    )
+
+
+def tell_weeks(row: Mapping[str, Any]) -> str:
+    """Put the row of ``snowflake.source_rows.weeks_there_are`` in words."""
+    if not row["WEEKS"]:
+        return "no week at all"
+    return f"{row['WEEKS']} weeks from {row['FIRST_WEEK']} to {row['LAST_WEEK']}"

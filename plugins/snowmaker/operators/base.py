@@ -1,0 +1,110 @@
+"""What the operators that talk to Snowflake share."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from snowmaker.exceptions import InputDataError, WarehouseError
+from snowmaker.hooks.warehouse import StatementError, WarehouseHook
+from snowmaker.input_check import check_columns
+from snowmaker.snowflake import tables
+from snowmaker.snowflake.source_rows import describe_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from snowmaker.hooks.warehouse import WarehouseSession
+    from snowmaker.snowflake.identifiers import QualifiedName
+    from snowmaker.snowflake.statement import Statement
+    from snowmaker.source import Source
+
+# One line a statement of the connector drowns the task's own log.
+logging.getLogger("snowflake.connector").setLevel(logging.WARNING)
+
+
+class WarehouseOperator(BaseOperator):
+    """An operator with a Snowflake connection.
+
+    :param snowflake_conn_id: Airflow connection of type Snowflake (default ``snowflake_default``)
+    """
+
+    def __init__(self, *, snowflake_conn_id: str = "snowflake_default", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.snowflake_conn_id = snowflake_conn_id
+
+    @cached_property
+    def hook(self) -> WarehouseHook:
+        """The hook to Snowflake."""
+        return WarehouseHook(snowflake_conn_id=self.snowflake_conn_id)
+
+
+def run_label(context: Mapping[str, Any]) -> str:
+    """Name the run as the tables keep it: DAG id and run id."""
+    run = context["dag_run"]
+    return f"{run.dag_id}/{run.run_id}"
+
+
+def ensure_columns(session: WarehouseSession, source: Source) -> None:
+    """Check table and columns.
+
+    :raises InputDataError: if the table or a column is missing, or of another type
+    """
+    try:
+        described = session.rows(describe_columns(source.table))
+    except StatementError as error:
+        if not error.object_is_missing:
+            raise
+        raise InputDataError(
+            f"table {source.table.quoted} does not exist, or the connection {session.conn_id!r}'s role may not see "
+            f"it; mend source.table in the pipeline file, or grant SELECT on it"
+        ) from None
+    check_columns(source, described)
+
+
+def replace_rows(
+    session: WarehouseSession,
+    table: QualifiedName,
+    *,
+    lock: str,
+    holder: str,
+    statements: Sequence[Statement],
+    expected: int | None = None,
+) -> None:
+    """Run statements in one transaction that nobody else's with the same lock can interleave with.
+
+    :param lock: what only one may change at a time, e.g. a table's name
+    :param holder: who changes it
+    :param expected: how many rows the last statement must change
+    :raises WarehouseError: if it changes another number; nothing is written then
+    """
+    locks = table.sibling(tables.LOCKS)
+    session.execute(tables.create_table(locks))
+    session.execute(tables.add_lock(locks, lock))
+    with session.transaction():
+        session.execute(tables.take_lock(locks, lock, holder))
+        for statement in statements:
+            changed = session.execute(statement)
+        if expected is not None and changed != expected:
+            raise WarehouseError(
+                f"{table.quoted}: {changed} rows were written where {expected} were expected; nothing is kept"
+            )
+
+
+def code_commit(context: Mapping[str, Any]) -> str | None:
+    """Return the commit of the bundle that the run's code comes from, if it is known."""
+    bundle = getattr(context["ti"], "bundle_instance", None)
+    if bundle is None:
+        return None
+    if bundle.version:
+        return str(bundle.version)
+    command = ["git", "-C", str(Path(bundle.path)), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None

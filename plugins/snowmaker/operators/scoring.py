@@ -1,0 +1,176 @@
+"""Operators that score a week in the warehouse."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from snowmaker.champion import CHAMPION
+from snowmaker.exceptions import ScoringError
+from snowmaker.hooks.model_registry import read_state
+from snowmaker.input_check import check_week, tell_weeks
+from snowmaker.operators.base import WarehouseOperator, ensure_columns, replace_rows, run_label
+from snowmaker.snowflake import scoring, source_rows, tables
+from snowmaker.snowflake.identifiers import QualifiedName
+from snowmaker.week import week_of_run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from snowmaker.hooks.warehouse import WarehouseSession
+    from snowmaker.snowflake.scoring import ScoreMethod
+    from snowmaker.source import Source
+    from snowmaker.week import Week
+
+
+class CheckInputOperator(WarehouseOperator):
+    """Settle what a scoring run is about: the week and the model version, and that the rows can be scored.
+
+    Downstream tasks take both from its result, so that moving an alias meanwhile changes nothing for the run.
+    Fails if the table or a column is missing or of another type, the week has no rows, a feature no value, or
+    the model no such version.
+
+    :param source: the table of weekly rows
+    :param model_name: the model, written database.schema.name (templated)
+    :param model_version: ``champion`` (default), ``champion_as_of_week``, an alias or a version (templated)
+    :param week: first day of the week, or empty: the week the run is for (templated)
+    :return: ``{"week", "model_version", "rows"}``
+    """
+
+    template_fields: Sequence[str] = ("model_name", "model_version", "week")
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        model_name: str,
+        model_version: str = CHAMPION,
+        week: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.model_name = model_name
+        self.model_version = model_version
+        self.week = week
+
+    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Check, and return what the run is about."""
+        week = week_of_run(context, self.source.starts_on, asked=self.week)
+        with self.hook.session() as session:
+            ensure_columns(session, self.source)
+            rows = _check_week(session, self.source, week)
+            version = read_state(session, QualifiedName.parse(self.model_name)).resolve(self.model_version, week)
+        self.log.info("Week %s: %d rows of %s, model version %s", week, rows, self.source.table.quoted, version.name)
+        return {"week": str(week), "model_version": version.name, "rows": rows}
+
+
+class BatchInferenceOperator(WarehouseOperator):
+    """Score one week in the warehouse and replace exactly that week's predictions.
+
+    One statement scores all rows of the week with ``MODEL(name, version)!METHOD`` into a temporary table. If
+    every row has a score, a short transaction deletes the week from the predictions and inserts it anew: run
+    once or five times, side by side or after a crash, the rows are the same. Each row carries the week, the
+    resolved model version and the run. No row passes through Airflow.
+
+    :param source: the table of weekly rows
+    :param model_name: the model, written database.schema.name (templated)
+    :param predictions_table: where predictions go, written database.schema.name; made on first use (templated)
+    :param model_version: ``champion`` (default), ``champion_as_of_week``, an alias or a version; resolved once
+        (templated)
+    :param week: first day of the week, or empty: the week the run is for (templated)
+    :param method: which function and output of the model is the score
+    :param threshold: score from which the class 1 is predicted
+    :return: ``{"week", "model_version", "rows"}``
+    """
+
+    template_fields: Sequence[str] = ("model_name", "predictions_table", "model_version", "week")
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        model_name: str,
+        predictions_table: str,
+        model_version: str = CHAMPION,
+        week: str | None = None,
+        method: ScoreMethod | None = None,
+        threshold: float = 0.5,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.model_name = model_name
+        self.predictions_table = predictions_table
+        self.model_version = model_version
+        self.week = week
+        self.method = method or scoring.ScoreMethod()
+        self.threshold = threshold
+
+    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Score the week, check the scores, replace the predictions."""
+        week = week_of_run(context, self.source.starts_on, asked=self.week)
+        model = QualifiedName.parse(self.model_name)
+        with self.hook.session() as session:
+            ensure_columns(session, self.source)
+            version = read_state(session, model).resolve(self.model_version, week).name
+            staging = self._staging_table(context)
+            session.execute(
+                scoring.score_week(staging, self.source, week, model=model, version=version, method=self.method)
+            )
+            rows = self._check_scores(session, staging, week)
+            self._replace(session, staging, week, version, rows, run_label(context))
+        self.log.info("Week %s: %d predictions by %s", week, rows, version)
+        return {"week": str(week), "model_version": version, "rows": rows}
+
+    def _staging_table(self, context: Mapping[str, Any]) -> QualifiedName:
+        told_by = hashlib.sha256(str(context["ti"].id).encode()).hexdigest()[:12].upper()
+        return QualifiedName.parse(self.predictions_table).sibling(f"SNOWMAKER_SCORED_{told_by}")
+
+    def _check_scores(self, session: WarehouseSession, staging: QualifiedName, week: Week) -> int:
+        expected = _check_week(session, self.source, week)
+        found = session.row(scoring.count_scores(staging))
+        if int(found["N"]) != expected:
+            raise ScoringError(
+                f"{self.source.table.quoted} has {expected} rows in week {week}, but {found['N']} were scored; "
+                f"the table changed meanwhile: nothing was written, try again"
+            )
+        if int(found["GOOD"]) != expected:
+            raise ScoringError(
+                f"model {self.model_name} gave {found['MISSING']} rows of week {week} no score, and "
+                f"{expected - int(found['GOOD']) - int(found['MISSING'])} one outside [0, 1], of {expected}; "
+                f"nothing was written. Check method {self.method.method} and field {self.method.field}"
+            )
+        return expected
+
+    def _replace(
+        self, session: WarehouseSession, staging: QualifiedName, week: Week, version: str, rows: int, run: str
+    ) -> None:
+        table = QualifiedName.parse(self.predictions_table)
+        session.execute(scoring.create_predictions(table, self.source))
+        replace_rows(
+            session,
+            table,
+            lock=table.quoted,
+            holder=run,
+            statements=[
+                tables.delete_rows(table, WEEK_START=week.start),
+                scoring.insert_week(
+                    table,
+                    staging,
+                    self.source,
+                    week,
+                    model=QualifiedName.parse(self.model_name),
+                    version=version,
+                    threshold=self.threshold,
+                    run_id=run,
+                ),
+            ],
+            expected=rows,
+        )
+
+
+def _check_week(session: WarehouseSession, source: Source, week: Week) -> int:
+    counts = session.row(source_rows.count_values(source, week))
+    there_are = tell_weeks(session.row(source_rows.weeks_there_are(source))) if not int(counts["N"]) else ""
+    return check_week(source, week, counts, there_are)

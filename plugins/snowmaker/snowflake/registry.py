@@ -1,0 +1,62 @@
+"""Model registry statements: versions, aliases, the default version. All of them commit by themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from snowmaker.snowflake.identifiers import Identifier
+from snowmaker.snowflake.statement import Statement
+
+if TYPE_CHECKING:
+    from snowmaker.snowflake.identifiers import QualifiedName
+
+
+def show_versions(model: QualifiedName) -> Statement:
+    """List a model's versions with aliases, metadata and comment."""
+    return Statement(f"SHOW VERSIONS IN MODEL {model}")
+
+
+def set_default(model: QualifiedName, version: str) -> Statement:
+    """Make a version the default: one atomic statement."""
+    return Statement(f"ALTER MODEL {model} SET DEFAULT_VERSION = {Identifier(version)}")
+
+
+def set_alias(model: QualifiedName, version: str, alias: str) -> Statement:
+    """Give a version an alias that no version holds."""
+    return Statement(f"ALTER MODEL {model} VERSION {Identifier(version)} SET ALIAS = {Identifier.parse(alias).name}")
+
+
+def unset_alias(model: QualifiedName, version: str) -> Statement:
+    """Take a version's alias away."""
+    return Statement(f"ALTER MODEL {model} VERSION {Identifier(version)} UNSET ALIAS")
+
+
+def insert_event(
+    table: QualifiedName,
+    *,
+    event_id: str,
+    event: str,
+    model: str,
+    version: str,
+    previous: str | None,
+    week: object,
+    reason: str | None,
+    gate: str | None,
+    run_id: str,
+) -> Statement:
+    """Write a model event once, however often it is tried."""
+    return Statement(
+        f"INSERT INTO {table} (EVENT_ID, EVENT, MODEL_NAME, MODEL_VERSION, PREVIOUS_VERSION, WEEK_START, REASON, "
+        f"GATE, RUN_ID, WRITTEN_AT) SELECT %s, %s, %s, %s, %s, %s::DATE, %s, %s, %s, "
+        f"CURRENT_TIMESTAMP()::TIMESTAMP_NTZ WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE EVENT_ID = %s)",
+        (event_id, event, model, version, previous, week, reason, gate, run_id, event_id),
+    )
+
+
+def promotions(table: QualifiedName, model: str) -> Statement:
+    """List a model's promotions, the oldest first."""
+    return Statement(
+        f"SELECT MODEL_VERSION, WEEK_START, WRITTEN_AT FROM {table} "
+        f"WHERE MODEL_NAME = %s AND EVENT = 'PROMOTED' ORDER BY WRITTEN_AT",
+        (model,),
+    )

@@ -1,0 +1,121 @@
+"""Batch inference in the warehouse: one statement scores a week, a short transaction replaces it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from snowmaker.exceptions import IdentifierError
+from snowmaker.snowflake.identifiers import Identifier, literal
+from snowmaker.snowflake.source_rows import identified_rows, model_argument
+from snowmaker.snowflake.statement import Statement, listed
+from snowmaker.snowflake.tables import NOW
+
+if TYPE_CHECKING:
+    from snowmaker.snowflake.identifiers import QualifiedName
+    from snowmaker.source import Feature, Source
+    from snowmaker.week import Week
+
+OWN_COLUMNS = (
+    "WEEK_START",
+    "ROW_ID",
+    "MODEL_NAME",
+    "MODEL_VERSION",
+    "SCORE",
+    "PREDICTION",
+    "RUN_ID",
+    "SCORED_AT",
+)
+_METHOD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class ScoreMethod:
+    """Which of a model's functions gives the score, and in which field of its result.
+
+    :param method: the model's function, e.g. ``PREDICT_PROBA``
+    :param field: the output feature that is the score: for a binary classifier the probability of class 1
+    """
+
+    method: str = "PREDICT_PROBA"
+    field: str = "output_feature_1"
+
+    def __post_init__(self) -> None:
+        if not _METHOD.fullmatch(self.method):
+            raise IdentifierError(f"model method {self.method!r} is not a function's name; write e.g. PREDICT")
+
+
+def score(model: QualifiedName, version: str, method: ScoreMethod, features: tuple[Feature, ...]) -> str:
+    """Give the expression of a row's score by one model version."""
+    arguments = listed(model_argument(feature) for feature in features)
+    call = f"MODEL({model}, {Identifier(version)})!{method.method.upper()}({arguments})"
+    return f"{call}[{literal(method.field)}]::FLOAT"
+
+
+def create_predictions(table: QualifiedName, source: Source) -> Statement:
+    """Create a pipeline's predictions table: Snowmaker's columns, and the key's in the source's types.
+
+    :raises IdentifierError: if a key column has the name of one of Snowmaker's
+    """
+    taken = [column.name for column in source.key if column.name in OWN_COLUMNS]
+    if taken:
+        raise IdentifierError(
+            f"key column {taken[0]} of {source.table.quoted} has the name of a column that every predictions "
+            f"table has; rename it in a view and use that as the source"
+        )
+    return Statement(
+        f"CREATE TABLE IF NOT EXISTS {table} AS SELECT NULL::DATE AS WEEK_START, NULL::VARCHAR AS ROW_ID, "
+        f"{''.join(f'{column}, ' for column in source.key)}NULL::VARCHAR AS MODEL_NAME, "
+        f"NULL::VARCHAR AS MODEL_VERSION, NULL::FLOAT AS SCORE, NULL::NUMBER(38,0) AS PREDICTION, "
+        f"NULL::VARCHAR AS RUN_ID, NULL::TIMESTAMP_NTZ AS SCORED_AT FROM {source.table} WHERE 1 = 0"
+    )
+
+
+def score_week(
+    staging: QualifiedName,
+    source: Source,
+    week: Week,
+    *,
+    model: QualifiedName,
+    version: str,
+    method: ScoreMethod,
+) -> Statement:
+    """Score a week's rows into a temporary table: outside of any transaction, for it may take long."""
+    rows = identified_rows(source, week, week)
+    return Statement(
+        f"CREATE OR REPLACE TEMPORARY TABLE {staging} AS "
+        f"WITH SOURCE_ROWS AS ({rows.text}) "
+        f"SELECT ROW_ID, {''.join(f'{column}, ' for column in source.key)}"
+        f"{score(model, version, method, source.features)} AS SCORE FROM SOURCE_ROWS",
+        rows.values,
+    )
+
+
+def count_scores(staging: QualifiedName) -> Statement:
+    """Count the rows scored, and the scores that are numbers in [0, 1]."""
+    return Statement(
+        f"SELECT COUNT(*) AS N, COUNT_IF(SCORE >= 0 AND SCORE <= 1) AS GOOD, "
+        f"COUNT_IF(SCORE IS NULL) AS MISSING FROM {staging}"
+    )
+
+
+def insert_week(
+    table: QualifiedName,
+    staging: QualifiedName,
+    source: Source,
+    week: Week,
+    *,
+    model: QualifiedName,
+    version: str,
+    threshold: float,
+    run_id: str,
+) -> Statement:
+    """Insert a scored week into the predictions."""
+    key = "".join(f"{column}, " for column in source.key)
+    return Statement(
+        f"INSERT INTO {table} (WEEK_START, ROW_ID, {key}MODEL_NAME, MODEL_VERSION, SCORE, PREDICTION, "
+        f"RUN_ID, SCORED_AT) SELECT %s::DATE, ROW_ID, {key}%s, %s, SCORE, IFF(SCORE >= %s, 1, 0), %s, {NOW} "
+        f"FROM {staging}",
+        (week.start, model.quoted, version, threshold, run_id),
+    )

@@ -1,0 +1,77 @@
+"""The source's rows: which weeks there are, whether a week can be scored, how a row is told from another."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from snowmaker.snowflake.statement import Statement, listed
+from snowmaker.week import WEEKDAYS
+
+if TYPE_CHECKING:
+    from snowmaker.snowflake.identifiers import Identifier, QualifiedName
+    from snowmaker.source import Feature, Source
+    from snowmaker.week import Week
+
+_SOME_MONDAY = date(1900, 1, 1)
+
+
+def describe_columns(table: QualifiedName) -> Statement:
+    """List a table's columns and types."""
+    return Statement(f"DESCRIBE TABLE {table}")
+
+
+def in_weeks(column: Identifier, first: Week, last: Week) -> Statement:
+    """Give the condition that a row's week lies between two weeks, both included."""
+    return Statement(f"{column} >= %s::DATE AND {column} < %s::DATE", (first.start, last.end))
+
+
+def week_start(source: Source) -> str:
+    """Give the expression of the first day of a row's week."""
+    anchor = _SOME_MONDAY + timedelta(days=WEEKDAYS.index(source.starts_on))
+    days = f"DATEDIFF(day, '{anchor}'::DATE, {source.week_column}::DATE)"
+    return f"DATEADD(day, CAST(7 * FLOOR({days} / 7) AS INTEGER), '{anchor}'::DATE)"
+
+
+def weeks_there_are(source: Source) -> Statement:
+    """Tell the first and last week that have rows, and how many do."""
+    return Statement(
+        f"SELECT MIN(W) AS FIRST_WEEK, MAX(W) AS LAST_WEEK, COUNT(DISTINCT W) AS WEEKS "
+        f"FROM (SELECT {week_start(source)}::DATE AS W FROM {source.table} "
+        f"WHERE {source.week_column} IS NOT NULL)"
+    )
+
+
+def count_values(source: Source, week: Week) -> Statement:
+    """Count a week's rows (N) and the values of each feature (V0, V1, … in the features' order)."""
+    counts = listed(f"COUNT({feature.column}) AS V{i}" for i, feature in enumerate(source.features))
+    condition = in_weeks(source.week_column, week, week)
+    return Statement(f"SELECT COUNT(*) AS N, {counts} FROM {source.table} WHERE {condition.text}", condition.values)
+
+
+def identified_rows(source: Source, first: Week, last: Week, *, with_label: bool = False) -> Statement:
+    """Select the rows of some weeks with a WEEK_START and a ROW_ID each.
+
+    A business key need not be unique, so a row is told by a hash of its key and features, and by an ordinal
+    among rows that are alike in all of them. Those have the same prediction, so it does not matter which of
+    them gets which ordinal. The label is left out: it comes later and must find its prediction then.
+    """
+    told_by = tuple(dict.fromkeys((*source.key, *(feature.column for feature in source.features))))
+    carried = (*told_by, source.label) if with_label and source.label not in told_by else told_by
+    # Lengths keep ('ab', 'c') and ('a', 'bc') apart.
+    parts = " || ".join(
+        f"COALESCE(LENGTH({column}::VARCHAR)::VARCHAR || ':' || {column}::VARCHAR, '-')" for column in told_by
+    )
+    condition = in_weeks(source.week_column, first, last)
+    return Statement(
+        f"SELECT WEEK_START, ROW_HASH || '-' || ROW_NUMBER() OVER "
+        f"(PARTITION BY WEEK_START, ROW_HASH ORDER BY ROW_HASH)::VARCHAR AS ROW_ID, {listed(carried)} "
+        f"FROM (SELECT {week_start(source)}::DATE AS WEEK_START, MD5({parts}) AS ROW_HASH, {listed(carried)} "
+        f"FROM {source.table} WHERE {condition.text})",
+        condition.values,
+    )
+
+
+def model_argument(feature: Feature) -> str:
+    """Give a feature's column in the type the model's signature has."""
+    return f"CAST({feature.column} AS {'VARCHAR' if feature.kind == 'categorical' else 'FLOAT'})"
