@@ -1,0 +1,179 @@
+"""What the sandbox knows of one training job: the request, the state and its history.
+
+Pure bookkeeping; running the job is the runner's part. Field names are those of DescribeTrainingJob.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import re
+import threading
+from typing import Any
+
+NOT_ECHOED = frozenset({"Tags"})
+TERMINAL = frozenset({"Completed", "Failed", "Stopped"})
+MESSAGES = {
+    "Starting": "Preparing the instances for training",
+    "Downloading": "Downloading input data and the source archive",
+    "Training": "Training image download completed. Training in progress.",
+    "Uploading": "Uploading generated training model",
+    "Stopping": "Stopping the training job",
+    "Completed": "Training job completed",
+    "Failed": "Training job failed",
+    "Stopped": "Training job stopped",
+    "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided",
+}
+_FAILURE_REASON_LIMIT = 1024
+
+
+def now() -> dt.datetime:
+    """Return the present moment in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+class TrainingJob:
+    """One job. The attributes in snake case are what moto's listing, search and tagging read."""
+
+    def __init__(self, request: dict[str, Any], *, account_id: str, region: str) -> None:
+        """Take a CreateTrainingJob ``request`` and be Starting."""
+        self.request = request
+        self.region = region
+        self.tags: list[dict[str, str]] = list(request.get("Tags") or [])
+        self.training_job_name: str = request["TrainingJobName"]
+        self.arn = f"arn:aws:sagemaker:{region}:{account_id}:training-job/{self.training_job_name}"
+        self.creation_time = self.last_modified_time = now()
+        self.training_start_time: dt.datetime | None = None
+        self.training_end_time: dt.datetime | None = None
+        self.training_job_status = "InProgress"
+        self.secondary_status = "Starting"
+        self.failure_reason: str | None = None
+        self.metrics: dict[str, tuple[float, dt.datetime]] = {}
+        self.transitions: list[dict[str, Any]] = []
+        self._lock = threading.RLock()
+        self.enter("Starting")
+
+    @property
+    def response_object(self) -> dict[str, Any]:
+        """What moto's Search shows of the job."""
+        return self.describe()
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the job will not change any more."""
+        return self.training_job_status in TERMINAL
+
+    @property
+    def artefact_uri(self) -> str:
+        """Where the model is uploaded to."""
+        return self.output_uri("model.tar.gz")
+
+    def output_uri(self, name: str) -> str:
+        """Address of an output file of this job."""
+        base = self.request["OutputDataConfig"]["S3OutputPath"].rstrip("/")
+        return f"{base}/{self.training_job_name}/output/{name}"
+
+    def enter(self, secondary: str, *, status: str | None = None, reason: str | None = None) -> None:
+        """Move on to a secondary status; ``status`` where the main one changes too."""
+        with self._lock:
+            if self.is_terminal:
+                return
+            moment = now()
+            if self.transitions:
+                self.transitions[-1]["EndTime"] = moment
+            self.transitions.append({"Status": secondary, "StartTime": moment, "StatusMessage": MESSAGES[secondary]})
+            self.secondary_status = secondary
+            self.last_modified_time = moment
+            if status:
+                self.training_job_status = status
+            if reason:
+                self.failure_reason = reason[:_FAILURE_REASON_LIMIT]
+            if secondary == "Downloading":
+                self.training_start_time = moment
+            if self.is_terminal:
+                self.transitions[-1]["EndTime"] = moment
+                self.training_end_time = moment
+
+    def request_stop(self) -> bool:
+        """Become Stopping; False where the job has ended or is stopping already."""
+        with self._lock:
+            if self.training_job_status != "InProgress":
+                return False
+            self.enter("Stopping", status="Stopping")
+            return True
+
+    def note_metrics(self, line: str) -> None:
+        """Remember the last value each metric definition finds in the log."""
+        definitions = self.request["AlgorithmSpecification"].get("MetricDefinitions") or []
+        for definition in definitions:
+            found = re.search(definition["Regex"], line)
+            if found:
+                try:
+                    self.metrics[definition["Name"]] = (float(found.group(1)), now())
+                except (ValueError, IndexError):
+                    continue
+
+    def describe(self) -> dict[str, Any]:
+        """Answer DescribeTrainingJob."""
+        with self._lock:
+            answer = {key: value for key, value in self.request.items() if key not in NOT_ECHOED}
+            answer |= {
+                "TrainingJobArn": self.arn,
+                "TrainingJobStatus": self.training_job_status,
+                "SecondaryStatus": self.secondary_status,
+                "SecondaryStatusTransitions": [dict(transition) for transition in self.transitions],
+                "CreationTime": self.creation_time,
+                "LastModifiedTime": self.last_modified_time,
+                "ModelArtifacts": {"S3ModelArtifacts": self.artefact_uri},
+            }
+            answer |= self._describe_times()
+            if self.failure_reason:
+                answer["FailureReason"] = self.failure_reason
+            if self.metrics:
+                answer["FinalMetricDataList"] = [
+                    {"MetricName": name, "Value": value, "Timestamp": moment}
+                    for name, (value, moment) in self.metrics.items()
+                ]
+            return answer
+
+    def _describe_times(self) -> dict[str, Any]:
+        if not self.training_start_time:
+            return {}
+        times: dict[str, Any] = {"TrainingStartTime": self.training_start_time}
+        if self.training_end_time:
+            seconds = math.ceil((self.training_end_time - self.training_start_time).total_seconds())
+            times["TrainingEndTime"] = self.training_end_time
+            times["TrainingTimeInSeconds"] = times["BillableTimeInSeconds"] = max(seconds, 1)
+        return times
+
+    def to_json(self) -> str:
+        """Write the job down."""
+        with self._lock:
+            fields = {key: value for key, value in vars(self).items() if not key.startswith("_")}
+            return json.dumps(fields, default=_time_to_json)
+
+    @classmethod
+    def from_json(cls, text: str) -> TrainingJob:
+        """Read a job written by ``to_json``. One that was running is Failed: its processes are gone."""
+        job = cls.__new__(cls)
+        vars(job).update(json.loads(text, object_hook=_time_from_json))
+        job.metrics = {name: (value, moment) for name, (value, moment) in job.metrics.items()}
+        job._lock = threading.RLock()
+        if not job.is_terminal:
+            job.enter(
+                "Failed",
+                status="Failed",
+                reason="InternalServerError: the sandbox ended while the job ran. Start a new job.",
+            )
+        return job
+
+
+def _time_to_json(value: Any) -> dict[str, str]:
+    if isinstance(value, dt.datetime):
+        return {"time": value.isoformat()}
+    raise TypeError(f"cannot keep a {type(value).__name__} in JSON")
+
+
+def _time_from_json(value: dict[str, Any]) -> Any:
+    return dt.datetime.fromisoformat(value["time"]) if value.keys() == {"time"} else value

@@ -1,0 +1,136 @@
+"""What the contract tests of the AWS sandbox share: a server as a child process, and training requests."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+REPOSITORY = Path(__file__).parents[3]
+BUCKET = "ml-sandbox"
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+CREDENTIALS = {
+    "region_name": "us-east-1",
+    "aws_access_key_id": "anyone",
+    "aws_secret_access_key": "anything",
+}
+
+
+SLEEP = "import time, sys\nprint('started', flush=True)\ntime.sleep(600)\n"
+
+
+class Server:
+    """A running AWS sandbox, which may be ended and started again on the same state."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "include.sandbox.aws", "--state", self.state, "--port", "0", "--stop-grace", "1"],
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        words = self.process.stdout.readline().split()
+        self.url = words[3]
+        self.role = words[-1].removeprefix("role=")
+
+    def client(self, service: str) -> Any:
+        config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+        return boto3.client(service, endpoint_url=self.url, config=config, **CREDENTIALS)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(10)
+
+
+def upload_script(server: Server, name: str, text: str, **more_files: str) -> str:
+    """Store a source archive with a script and return its address."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for path, content in {"train.py": text, **more_files}.items():
+            info = tarfile.TarInfo(path)
+            info.size = len(content.encode())
+            tar.addfile(info, io.BytesIO(content.encode()))
+    server.client("s3").put_object(Bucket=BUCKET, Key=f"code/{name}.tar.gz", Body=buffer.getvalue())
+    return f"s3://{BUCKET}/code/{name}.tar.gz"
+
+
+def training_request(server: Server, name: str, source: str, **changes: Any) -> dict[str, Any]:
+    """A CreateTrainingJob request for a script; ``hyperparameters`` are added to the script-mode ones."""
+    hyperparameters = {
+        "sagemaker_program": "train.py",
+        "sagemaker_submit_directory": source,
+        **changes.pop("hyperparameters", {}),
+    }
+    return {
+        "TrainingJobName": name,
+        "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File"},
+        "RoleArn": server.role,
+        "HyperParameters": hyperparameters,
+        "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/out"},
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        **changes,
+    }
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 15) -> Any:
+    """Poll until ``condition`` is true and return its value."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"did not come true within {seconds} s")
+
+
+def wait_for_end(server: Server, name: str) -> dict[str, Any]:
+    """Wait until a job has ended and return its description."""
+    sagemaker = server.client("sagemaker")
+
+    def ended() -> dict[str, Any] | None:
+        description = sagemaker.describe_training_job(TrainingJobName=name)
+        return description if description["TrainingJobStatus"] in {"Completed", "Failed", "Stopped"} else None
+
+    return wait_until(ended)
+
+
+def log_lines(server: Server, job: str) -> list[str]:
+    """Return what a job has written so far; nothing before its log streams exist."""
+    logs = server.client("logs")
+    try:
+        streams = logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=f"{job}/")["logStreams"]
+    except logs.exceptions.ResourceNotFoundException:
+        return []
+    return [
+        event["message"]
+        for stream in streams
+        for event in logs.get_log_events(
+            logGroupName=LOG_GROUP, logStreamName=stream["logStreamName"], startFromHead=True
+        )["events"]
+    ]
+
+
+def process_exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
