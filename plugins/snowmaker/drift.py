@@ -176,5 +176,5 @@ def worst(verdicts: Sequence[Verdict]) -> Verdict:
     """
     for verdict in ("breach", "warn", "ok"):
         if verdict in verdicts:
-            return verdict  # type: ignore[return-value]
+            return verdict
     raise SnowmakerError("no verdicts to judge by: nothing was checked")

@@ -31,7 +31,7 @@ def check_columns(source: Source, described: Sequence[Mapping[str, Any]]) -> Non
             f"table {table} has no column {', '.join(missing)}; there are: {', '.join(types)}. "
             f"Mend the pipeline file's source (a name that is not upper case stands in double quotes), or the table"
         )
-    expected = [
+    expected: list[tuple[str, str, tuple[str, ...]]] = [
         (feature.column.name, feature.kind, _NUMERIC if feature.kind == "numeric" else _TEXT)
         for feature in source.features
     ]

@@ -183,9 +183,7 @@ class PromotionSection(_Section):
     """The gate a challenger must pass, on the holdout rows that neither version was trained on."""
 
     floors: dict[Metric, float] = Field(default_factory=dict, description="Least value of each metric.")
-    min_gain: dict[Metric, float] = Field(
-        default_factory=lambda: {"f1": 0.0}, description="Least gain over the champion, metric by metric."
-    )
+    min_gain: dict[Metric, float] = Field({"f1": 0.0}, description="Least gain over the champion, metric by metric.")
 
 
 class Pipeline(_Section):

@@ -6,25 +6,21 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from snowmaker.champion import PRODUCTION, ModelState, ModelVersion, Promotion
-from snowmaker.hooks.warehouse import StatementError
 from snowmaker.snowflake import registry, tables
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from snowmaker.champion import Step
     from snowmaker.hooks.warehouse import WarehouseSession
     from snowmaker.snowflake.identifiers import QualifiedName
-    from snowmaker.snowflake.statement import Statement
 
 
 def read_state(session: WarehouseSession, model: QualifiedName) -> ModelState:
     """Read a model's versions and promotions; a model that does not exist has none."""
-    versions = _rows_if_any(session, registry.show_versions(model))
+    versions = session.rows_if_any(registry.show_versions(model))
     events = registry.promotions(model.sibling(tables.MODEL_EVENTS), model.quoted)
     promotions = [
         Promotion(row["MODEL_VERSION"], date.fromisoformat(str(row["WEEK_START"])[:10]))
-        for row in _rows_if_any(session, events)
+        for row in session.rows_if_any(events)
     ]
     return ModelState(model.quoted, tuple(ModelVersion.from_row(row) for row in versions), tuple(promotions))
 
@@ -38,12 +34,3 @@ def carry_out(session: WarehouseSession, model: QualifiedName, step: Step) -> No
             session.execute(registry.unset_alias(model, step.version))
         case "set_alias":
             session.execute(registry.set_alias(model, step.version, PRODUCTION))
-
-
-def _rows_if_any(session: WarehouseSession, statement: Statement) -> list[dict[str, Any]]:
-    try:
-        return session.rows(statement)
-    except StatementError as error:
-        if error.object_is_missing:
-            return []
-        raise

@@ -87,6 +87,15 @@ class WarehouseSession:
             names = [column.name for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
+    def rows_if_any(self, statement: Statement) -> list[dict[str, Any]]:
+        """Run a statement and return its rows; none if the object it asks does not exist."""
+        try:
+            return self.rows(statement)
+        except StatementError as error:
+            if error.object_is_missing:
+                return []
+            raise
+
     def row(self, statement: Statement) -> dict[str, Any]:
         """Run a statement that gives exactly one row."""
         (row,) = self.rows(statement)

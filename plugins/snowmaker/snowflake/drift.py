@@ -84,9 +84,9 @@ def side_by_side(left: Statement, right: Statement) -> Statement:
 
 
 def recent_verdicts(table: QualifiedName, model: str, version: str, week: Week, weeks: int) -> Statement:
-    """List the worst verdict of the weeks up to ``week``, newest first: RANK 2 is a breach, 1 a warning."""
+    """List the worst verdict of the weeks up to ``week``, newest first: WORST 2 is a breach, 1 a warning."""
     return Statement(
-        f"SELECT WEEK_START, MAX(CASE VERDICT WHEN 'breach' THEN 2 WHEN 'warn' THEN 1 ELSE 0 END) AS RANK "
+        f"SELECT WEEK_START, MAX(CASE VERDICT WHEN 'breach' THEN 2 WHEN 'warn' THEN 1 ELSE 0 END) AS WORST "
         f"FROM {table} WHERE MODEL_NAME = %s AND MODEL_VERSION = %s "
         f"AND WEEK_START > %s::DATE AND WEEK_START <= %s::DATE "
         f"GROUP BY WEEK_START ORDER BY WEEK_START DESC",

@@ -1,0 +1,182 @@
+"""The operator that checks how well past weeks were predicted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from snowmaker.drift import Degradation, worst
+from snowmaker.exceptions import InputDataError, ModelVersionError
+from snowmaker.hooks.model_registry import read_state
+from snowmaker.operators.base import ensure_columns, replace_rows, run_label
+from snowmaker.operators.weekly_check import WeeklyCheckOperator
+from snowmaker.performance import Confusion, PerformanceThresholds
+from snowmaker.snowflake import performance as performance_sql
+from snowmaker.snowflake import tables
+from snowmaker.snowflake.identifiers import QualifiedName
+from snowmaker.week import Week, week_of_run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from snowmaker.drift import Verdict
+    from snowmaker.hooks.warehouse import WarehouseSession
+    from snowmaker.source import Source
+
+
+class PerformanceCheckOperator(WeeklyCheckOperator):
+    """Measure how well past weeks were predicted, once their labels have come, and judge it.
+
+    Looks at the newest weeks whose labels are due, joins their predictions with the source's labels and counts
+    in the warehouse. Results go to SNOWMAKER_PERFORMANCE, replacing those of the same weeks. A week's metric
+    is held against the same metric of the version's own holdout. Weeks without labels are left out.
+
+    :param source: the table of weekly rows
+    :param model_name: the model, written database.schema.name (templated)
+    :param model_version: the version that may be marked degraded (templated)
+    :param predictions_table: the predictions, written database.schema.name (templated)
+    :param week: first day of the week, or empty: the week the run is for (templated)
+    :param label_delay_weeks: weeks after which labels are due
+    :param lookback_weeks: how many weeks with due labels to look at
+    :param metric: the metric to judge by
+    :param thresholds: how far it may fall
+    :param threshold: score from which the class 1 is predicted
+    :param degraded_when: how many breaches in how many weeks mark the model degraded
+    :param degraded_asset: gets an event when the model is degraded
+    :return: ``{"weeks": {week: metric}, "verdict", "degraded"}``
+    """
+
+    cause = "performance"
+    template_fields: Sequence[str] = ("model_name", "model_version", "predictions_table", "week")
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        model_name: str,
+        model_version: str,
+        predictions_table: str,
+        week: str | None = None,
+        label_delay_weeks: int = 0,
+        lookback_weeks: int = 4,
+        metric: str = "f1",
+        thresholds: PerformanceThresholds | None = None,
+        threshold: float = 0.5,
+        degraded_when: Degradation | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(degraded_when=degraded_when or Degradation(breaches=2, of_weeks=3), **kwargs)
+        self.source = source
+        self.model_name = model_name
+        self.model_version = model_version
+        self.predictions_table = predictions_table
+        self.week = week
+        self.label_delay_weeks = label_delay_weeks
+        self.lookback_weeks = lookback_weeks
+        self.metric = metric
+        self.thresholds = thresholds or PerformanceThresholds(0.05, 0.1)
+        self.threshold = threshold
+
+    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Join, count, write, judge."""
+        week = week_of_run(context, self.source.starts_on, asked=self.week)
+        last = week.shift(-self.label_delay_weeks)
+        model = QualifiedName.parse(self.model_name)
+        table = model.sibling(tables.PERFORMANCE)
+        with self.hook.session() as session:
+            ensure_columns(session, self.source)
+            session.execute(tables.create_table(table))
+            measured = self._measure(session, model, last.shift(1 - self.lookback_weeks), last)
+            references = self._references(session, model)
+            verdicts = {
+                key: self.thresholds.verdict(confusion.metrics()[self.metric], self._reference(references, key[1]))
+                for key, confusion in measured.items()
+            }
+            for key, confusion in measured.items():
+                self._write(session, table, model, key, confusion, verdicts[key], run_label(context))
+            recent = self._recent_verdicts(session, table, model, self.model_version, last)
+        return self._judge(context, week, measured, verdicts, recent)
+
+    def _measure(
+        self, session: WarehouseSession, model: QualifiedName, first: Week, last: Week
+    ) -> dict[tuple[Week, str], Confusion]:
+        predictions = QualifiedName.parse(self.predictions_table)
+        relation = performance_sql.labelled_predictions(predictions, self.source, model.quoted, first, last)
+        measured = {}
+        for row in session.rows(performance_sql.confusion(relation, self.threshold)):
+            week = Week.parse(str(row["WEEK_START"])[:10], self.source.starts_on)
+            if int(row["OTHER"]):
+                raise InputDataError(
+                    f"label {self.source.label.name} of {self.source.table.quoted} is neither 0 nor 1 in "
+                    f"{row['OTHER']} rows of week {week}; map it to 0 and 1 in a view"
+                )
+            measured[week, str(row["MODEL_VERSION"])] = Confusion.from_row(row)
+        return measured
+
+    def _references(self, session: WarehouseSession, model: QualifiedName) -> dict[str, float]:
+        versions = read_state(session, model).versions
+        return {v.name: float(dict(v.metrics)[self.metric]) for v in versions if self.metric in dict(v.metrics)}
+
+    def _reference(self, references: Mapping[str, float], version: str) -> float:
+        if version not in references:
+            raise ModelVersionError(
+                f"version {version} of model {self.model_name} has no metric {self.metric!r} in the registry to hold "
+                f"its weeks against; log the model with its metrics, or judge by another metric"
+            )
+        return references[version]
+
+    def _write(
+        self,
+        session: WarehouseSession,
+        table: QualifiedName,
+        model: QualifiedName,
+        key: tuple[Week, str],
+        confusion: Confusion,
+        verdict: Verdict,
+        run: str,
+    ) -> None:
+        week, version = key
+        values = [
+            (
+                *(week.start, model.quoted, version, metric, value),
+                *(verdict if metric == self.metric else "ok", confusion.rows, run),
+            )
+            for metric, value in confusion.metrics().items()
+        ]
+        columns = (
+            *("WEEK_START", "MODEL_NAME", "MODEL_VERSION", "METRIC", "VALUE"),
+            *("VERDICT", "ROW_COUNT", "RUN_ID"),
+        )
+        replace_rows(
+            session,
+            table,
+            lock=f"{table.quoted} {model.quoted}",
+            holder=run,
+            statements=[
+                tables.delete_rows(table, WEEK_START=week.start, MODEL_NAME=model.quoted),
+                tables.insert_rows(table, columns, values),
+            ],
+            expected=len(values),
+        )
+
+    def _judge(
+        self,
+        context: Mapping[str, Any],
+        week: Week,
+        measured: Mapping[tuple[Week, str], Confusion],
+        verdicts: Mapping[tuple[Week, str], Verdict],
+        recent: Sequence[Verdict],
+    ) -> dict[str, Any]:
+        values = {str(key[0]): confusion.metrics()[self.metric] for key, confusion in measured.items()}
+        self.log.info("%s by week: %s", self.metric, values or "no labels yet")
+        degraded = self.degraded_when.met(recent)
+        if degraded:
+            breaches = list(recent).count("breach")
+            detail = f"{self.metric} fell by {self.thresholds.breach_drop:g} or more in {breaches} of the last "
+            self._mark_degraded(
+                context, week, self.model_version, f"{detail}{self.degraded_when.of_weeks} weeks with labels: {values}"
+            )
+        return {
+            "weeks": values,
+            "verdict": worst(list(verdicts.values())) if verdicts else None,
+            "degraded": degraded,
+        }

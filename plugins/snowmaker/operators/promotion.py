@@ -1,0 +1,214 @@
+"""Operators that judge a challenger and promote it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from snowmaker.champion import plan_promotion
+from snowmaker.exceptions import ConcurrentChangeError, InputDataError
+from snowmaker.gate import GateVerdict, judge
+from snowmaker.hooks.model_registry import carry_out, read_state
+from snowmaker.operators.base import WarehouseOperator, run_label
+from snowmaker.performance import Confusion
+from snowmaker.snowflake import performance, registry, scoring, tables
+from snowmaker.snowflake.identifiers import QualifiedName
+from snowmaker.week import Week
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from snowmaker.champion import ModelVersion
+    from snowmaker.hooks.warehouse import WarehouseSession
+    from snowmaker.snowflake.scoring import ScoreMethod
+    from snowmaker.source import Source
+
+_LEASE_SECONDS = 120
+
+
+class EvaluateChallengerOperator(WarehouseOperator):
+    """Score challenger and champion on the same rows in the warehouse, and hold the challenger to the gate.
+
+    The rows are the holdout weeks of the challenger's training set. If the champion was trained on one of
+    those weeks, the comparison would flatter it: that is refused.
+
+    :param source: the table of weekly rows that the training set was made from
+    :param model_name: the model, written database.schema.name (templated)
+    :param challenger: the version to judge (templated)
+    :param training_table: the training set, written database.schema.name (templated)
+    :param first_week: first holdout week (templated)
+    :param last_week: last holdout week (templated)
+    :param floors: least value by metric
+    :param min_gain: least gain over the champion by metric; not asked for when there is no champion
+    :param method: which function and output of the model is the score
+    :param threshold: score from which the class 1 is predicted
+    :return: the verdict: challenger, champion, rows, rules with value, bound and outcome, metrics, ``passed``
+    """
+
+    template_fields: Sequence[str] = ("model_name", "challenger", "training_table", "first_week", "last_week")
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        model_name: str,
+        challenger: str,
+        training_table: str,
+        first_week: str,
+        last_week: str,
+        floors: Mapping[str, float] | None = None,
+        min_gain: Mapping[str, float] | None = None,
+        method: ScoreMethod | None = None,
+        threshold: float = 0.5,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.model_name = model_name
+        self.challenger = challenger
+        self.training_table = training_table
+        self.first_week = first_week
+        self.last_week = last_week
+        self.floors = dict(floors or {})
+        self.min_gain = dict(min_gain or {})
+        self.method = method or scoring.ScoreMethod()
+        self.threshold = threshold
+
+    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        """Score, count, judge."""
+        first, last = (Week.parse(week, self.source.starts_on) for week in (self.first_week, self.last_week))
+        model = QualifiedName.parse(self.model_name)
+        with self.hook.session() as session:
+            state = read_state(session, model)
+            state.version(self.challenger)
+            champion = state.champion
+            if champion and champion.name != self.challenger:
+                self._check_unseen(champion, first)
+            else:
+                champion = None
+            versions = [self.challenger, *([champion.name] if champion else [])]
+            confusions = self._measure(session, model, versions, first, last)
+        verdict = judge(
+            self.challenger,
+            champion.name if champion else None,
+            {version: confusion.metrics() for version, confusion in confusions.items()},
+            rows=confusions[self.challenger].rows,
+            floors=self.floors,
+            min_gain=self.min_gain,
+        )
+        self.log.info("Gate %s: %s", "passed" if verdict.passed else "not passed", verdict.summary)
+        return verdict.to_dict()
+
+    def _check_unseen(self, champion: ModelVersion, first: Week) -> None:
+        trained_up_to = champion.provenance.get("trained_up_to")
+        if trained_up_to and Week.parse(trained_up_to, self.source.starts_on) >= first:
+            raise InputDataError(
+                f"champion {champion.name} was trained on weeks up to {trained_up_to}, so the holdout from {first} on "
+                f"would flatter it; retrain as of a later week"
+            )
+
+    def _measure(
+        self, session: WarehouseSession, model: QualifiedName, versions: list[str], first: Week, last: Week
+    ) -> dict[str, Confusion]:
+        relation = performance.scored_training_rows(
+            QualifiedName.parse(self.training_table),
+            self.source,
+            versions,
+            model=model,
+            method=self.method,
+            first=first,
+            last=last,
+        )
+        rows = session.rows(performance.confusion(relation, self.threshold))
+        confusions = {str(row["MODEL_VERSION"]): Confusion.from_row(row) for row in rows}
+        missing = [version for version in versions if version not in confusions or not confusions[version].rows]
+        if missing:
+            raise InputDataError(
+                f"training set {self.training_table} has no labelled row from {first} to {last} to judge "
+                f"{', '.join(missing)} by"
+            )
+        return confusions
+
+
+class PromoteModelOperator(WarehouseOperator):
+    """Make a challenger that passed its gate the champion, and write the model event.
+
+    The default version is switched first, in one atomic statement; the PRODUCTION alias follows. A promotion
+    that died half-way is finished by the next attempt. Of two at once one goes first, and the other fails with
+    a clear error if it was judged against a champion that is no longer one. A challenger that did not pass is
+    written down as rejected, and the task is skipped.
+
+    :param model_name: the model, written database.schema.name (templated)
+    :param verdict: what EvaluateChallengerOperator returned (templated)
+    :param week: the week as of which the challenger was trained: it scores the next one (templated)
+    :param reason: why it was trained, for the event (templated)
+    :return: ``{"champion", "previous"}``
+    """
+
+    template_fields: Sequence[str] = ("model_name", "verdict", "week", "reason")
+
+    def __init__(
+        self, *, model_name: str, verdict: Mapping[str, Any], week: str, reason: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.model_name = model_name
+        self.verdict = verdict
+        self.week = week
+        self.reason = reason
+
+    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Promote, or write down the rejection."""
+        verdict = GateVerdict.from_dict(self.verdict)
+        model = QualifiedName.parse(self.model_name)
+        events = model.sibling(tables.MODEL_EVENTS)
+        with self.hook.session() as session:
+            session.execute(tables.create_table(events))
+            if not verdict.passed:
+                self._write_event(session, events, "REJECTED", verdict, run_label(context))
+                raise AirflowSkipException(f"rejected, champion unchanged: {verdict.summary}")
+            with self._leased(session, model, run_label(context)):
+                steps = plan_promotion(read_state(session, model), verdict.challenger, verdict.champion)
+                for step in steps:
+                    carry_out(session, model, step)
+                    self.log.info("%s %s", step.action, step.version)
+                self._write_event(session, events, "PROMOTED", verdict, run_label(context))
+        self.log.info("Champion of %s: %s (before: %s)", model, verdict.challenger, verdict.champion)
+        return {"champion": verdict.challenger, "previous": verdict.champion}
+
+    @contextmanager
+    def _leased(self, session: WarehouseSession, model: QualifiedName, holder: str) -> Iterator[None]:
+        # Model DDL commits a transaction, so the lock of a promotion cannot be one: it is a lease.
+        locks, name = model.sibling(tables.LOCKS), f"promotion {model.quoted}"
+        session.execute(tables.create_table(locks))
+        session.execute(tables.add_lock(locks, name))
+        if not session.execute(tables.take_lease(locks, name, holder, _LEASE_SECONDS)):
+            raise ConcurrentChangeError(
+                f"model {model.quoted} is being promoted by another run; look at its champion, then clear this task"
+            )
+        try:
+            yield
+        finally:
+            session.execute(tables.release_lease(locks, name, holder))
+
+    def _write_event(
+        self, session: WarehouseSession, events: QualifiedName, event: str, verdict: GateVerdict, run: str
+    ) -> None:
+        told_by = json.dumps([event, self.model_name, verdict.challenger, run])
+        session.execute(
+            registry.insert_event(
+                events,
+                event_id=hashlib.sha256(told_by.encode()).hexdigest()[:32],
+                event=event,
+                model=QualifiedName.parse(self.model_name).quoted,
+                version=verdict.challenger,
+                previous=verdict.champion,
+                week=self.week,
+                reason=self.reason,
+                gate=json.dumps(verdict.to_dict()),
+                run_id=run,
+            )
+        )

@@ -1,0 +1,107 @@
+"""The operator that settles and makes the training set of one retraining."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from snowmaker.hooks.model_registry import read_state
+from snowmaker.input_check import check_training_weeks
+from snowmaker.operators.base import WarehouseOperator, ensure_columns, run_label
+from snowmaker.snowflake import training_set
+from snowmaker.snowflake.identifiers import QualifiedName
+from snowmaker.week import Week, newest_event_extra, week_of_run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from snowmaker.hooks.warehouse import WarehouseSession
+    from snowmaker.source import Source
+
+
+class CreateTrainingSetOperator(WarehouseOperator):
+    """Make the training set of a retraining: the newest labelled weeks, as of a week.
+
+    As of week W the labels of weeks up to W - ``label_delay_weeks`` are in. The newest ``window_weeks`` of these
+    are copied to a table of the run's own, so that every training instance, the evaluation and the baseline
+    see the same rows, however the source changes. A retry finds the table and keeps it.
+
+    A run that was triggered because a version is degraded is skipped if another version is champion already.
+
+    :param source: the table of weekly rows
+    :param model_name: the model, written database.schema.name; the table is made beside it (templated)
+    :param week: train as of this week, or empty: the week the run is for (templated)
+    :param window_weeks: how many weeks to use, holdout included (templated)
+    :param holdout_weeks: how many of them, the newest, to hold out
+    :param label_delay_weeks: weeks after which labels are in
+    :param reason: why, for the model event; empty: what the asset event says (templated)
+    :return: ``{"week", "table", "first_week", "holdout_first", "holdout_last", "rows", "reason"}``
+    """
+
+    template_fields: Sequence[str] = ("model_name", "week", "window_weeks", "reason")
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        model_name: str,
+        week: str | None = None,
+        window_weeks: int | str = 8,
+        holdout_weeks: int = 1,
+        label_delay_weeks: int = 0,
+        reason: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.model_name = model_name
+        self.week = week
+        self.window_weeks = window_weeks
+        self.holdout_weeks = holdout_weeks
+        self.label_delay_weeks = label_delay_weeks
+        self.reason = reason
+
+    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Settle the weeks, copy the rows, check that there are labels to learn from and to judge by."""
+        week = week_of_run(context, self.source.starts_on, asked=self.week)
+        last = week.shift(-self.label_delay_weeks)
+        first = last.shift(1 - int(self.window_weeks))
+        holdout = last.shift(1 - self.holdout_weeks)
+        event = newest_event_extra(context) or {}
+        table = self._table(context)
+        with self.hook.session() as session:
+            self._skip_if_replaced(session, event)
+            ensure_columns(session, self.source)
+            session.execute(training_set.create_training_set(table, self.source, first, last))
+            by_week = {
+                Week.parse(str(row["WEEK_START"])[:10], self.source.starts_on): int(row["N"])
+                for row in session.rows(training_set.count_by_week(table, self.source))
+            }
+        check_training_weeks(self.source, table.quoted, first, holdout, by_week)
+        reason = self.reason or event.get("detail") or f"{context['dag_run'].run_type} run"
+        self.log.info("Training set %s: weeks %s to %s, holdout from %s: %s", table, first, last, holdout, reason)
+        return {
+            "week": str(week),
+            "table": table.quoted,
+            "first_week": str(first),
+            "holdout_first": str(holdout),
+            "holdout_last": str(last),
+            "rows": sum(by_week.values()),
+            "reason": str(reason),
+        }
+
+    def _table(self, context: Mapping[str, Any]) -> QualifiedName:
+        model = QualifiedName.parse(self.model_name)
+        told_by = hashlib.sha256(run_label(context).encode()).hexdigest()[:12].upper()
+        return model.sibling(f'"{model.object.name.replace(chr(34), chr(34) * 2)}_TRAINING_{told_by}"')
+
+    def _skip_if_replaced(self, session: WarehouseSession, event: Mapping[str, Any]) -> None:
+        if "model_version" not in event or self.week:
+            return
+        champion = read_state(session, QualifiedName.parse(self.model_name)).champion
+        if champion and champion.name != event["model_version"]:
+            raise AirflowSkipException(
+                f"version {event['model_version']} was degraded, but {champion.name} is champion already"
+            )
