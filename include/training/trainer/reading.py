@@ -1,0 +1,205 @@
+"""Read the training set straight from Snowflake, column by column.
+
+The login comes from Secrets Manager by the secret's id and is never written anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from .failure import TrainingFailure
+from .job import Job
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from snowflake.connector import SnowflakeConnection
+
+_CONNECT_ARGUMENTS = (
+    "account",
+    "user",
+    "password",
+    "authenticator",
+    "host",
+    "port",
+    "protocol",
+    "warehouse",
+    "database",
+    "schema",
+    "role",
+)
+_KEYS = frozenset({*_CONNECT_ARGUMENTS, "username", "private_key", "private_key_passphrase"})
+_OBJECT_MISSING = 2003
+# Name of the week's column among those read: no column of Snowflake can have it.
+WEEK = "\0week"
+
+
+def quote(name: str) -> str:
+    """Quote a column name for SQL.
+
+    >>> print(quote('a "b" c'))
+    "a ""b"" c"
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def read_secret(secret_id: str) -> dict[str, Any]:
+    """Fetch a Snowflake login from Secrets Manager: a JSON object of connector arguments.
+
+    :raises TrainingFailure: if the secret is missing, may not be read, or is no such JSON
+    """
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        text = boto3.client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"]
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "ResourceNotFoundException":
+            raise TrainingFailure(
+                f"secret {secret_id!r} does not exist in Secrets Manager of this region; "
+                f"create it, or mend the secret's id"
+            ) from None
+        raise TrainingFailure(
+            f"secret {secret_id!r} cannot be read ({code}); "
+            f"allow the training role secretsmanager:GetSecretValue on it, and kms:Decrypt on its key"
+        ) from None
+    except BotoCoreError as error:
+        raise TrainingFailure(f"Secrets Manager cannot be reached: {error}") from None
+    except KeyError:
+        raise TrainingFailure(f"secret {secret_id!r} is binary; store the login as a JSON text") from None
+    return connect_arguments(secret_id, text)
+
+
+def connect_arguments(secret_id: str, text: str) -> dict[str, Any]:
+    """Turn a secret's text into arguments of ``snowflake.connector.connect``.
+
+    :raises TrainingFailure: naming what is missing or unknown, never a value
+    """
+    try:
+        secret = json.loads(text)
+    except ValueError:
+        secret = None
+    if not isinstance(secret, dict):
+        raise TrainingFailure(f"secret {secret_id!r} is no JSON object with account, user and password or private_key")
+    unknown = sorted(secret.keys() - _KEYS)
+    if unknown:
+        raise TrainingFailure(f"secret {secret_id!r}: keys {unknown} are unknown; known are {sorted(_KEYS)}")
+    if "username" in secret:
+        secret.setdefault("user", secret.pop("username"))
+    missing = [key for key in ("account", "user") if not secret.get(key)]
+    if not (secret.get("password") or secret.get("private_key")):
+        missing.append("password or private_key")
+    if missing:
+        raise TrainingFailure(f"secret {secret_id!r} lacks {', '.join(missing)}")
+    arguments = {key: secret[key] for key in _CONNECT_ARGUMENTS if secret.get(key)}
+    if secret.get("private_key"):
+        arguments["private_key"] = _private_key_der(secret_id, secret)
+    return arguments
+
+
+def _private_key_der(secret_id: str, secret: dict[str, Any]) -> bytes:
+    from cryptography.hazmat.primitives import serialization
+
+    passphrase = secret.get("private_key_passphrase")
+    # Keys pasted into one line carry their line ends as backslash and n.
+    pem = str(secret["private_key"]).replace("\\n", "\n")
+    try:
+        key = serialization.load_pem_private_key(pem.encode(), passphrase.encode() if passphrase else None)
+    except (ValueError, TypeError):
+        raise TrainingFailure(
+            f"secret {secret_id!r}: private_key is no PEM key; paste it with its BEGIN and END lines, "
+            f"and give private_key_passphrase if it is encrypted"
+        ) from None
+    return key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+@contextmanager
+def connection(arguments: dict[str, Any]) -> Iterator[SnowflakeConnection]:
+    """Open a connection for the time of a ``with`` block.
+
+    :raises TrainingFailure: if the login is refused or nobody answers
+    """
+    import snowflake.connector as connector
+
+    try:
+        opened = connector.connect(
+            **arguments, login_timeout=60, application="snowmaker_training", client_session_keep_alive=False
+        )
+    except connector.errors.Error as error:
+        text = _redact(str(error), arguments.get("password"))
+        raise TrainingFailure(
+            f"Snowflake refused the login of user {arguments['user']!r} to account {arguments['account']!r}: {text}; "
+            f"check the secret, and that a network policy admits the training instances"
+        ) from None
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def _redact(text: str, password: str | None) -> str:
+    return " ".join((text.replace(password, "***") if password else text).split())
+
+
+def read_training_set(opened: SnowflakeConnection, job: Job) -> list[pa.Table]:
+    """Read the labelled rows as Arrow tables; a table's columns are named as in the job.
+
+    :raises TrainingFailure: if table or columns are missing, or there is no row or no label
+    """
+    from snowflake.connector.errors import Error, ProgrammingError
+
+    try:
+        _check_columns(opened, job)
+        with opened.cursor() as cursor:
+            cursor.execute(_select(job))
+            batches = [batch for batch in cursor.fetch_arrow_batches() if batch.num_rows]
+        if not batches:
+            raise TrainingFailure(_tell_emptiness(opened, job))
+    except ProgrammingError as error:
+        if error.errno == _OBJECT_MISSING:
+            raise TrainingFailure(
+                f"table {job.table} does not exist, or the secret's role may not see it; "
+                f"mend the name, or grant SELECT on it"
+            ) from None
+        raise TrainingFailure(f"Snowflake could not read {job.table}: {error}") from None
+    except Error as error:
+        raise TrainingFailure(f"reading {job.table} broke off: {error}; a retry may help") from None
+    names = [*(feature.name for feature in job.ordered_features), job.label, WEEK]
+    return [batch.rename_columns(names) for batch in batches]
+
+
+def _select(job: Job) -> str:
+    # Snowflake itself makes text of the categories, as it does where the model scores; a week may hold times.
+    label, week = quote(job.label), quote(job.week_column)
+    expressions = [
+        f"CAST({quote(feature.name)} AS VARCHAR)" if feature.kind == "categorical" else quote(feature.name)
+        for feature in job.ordered_features
+    ]
+    expressions += [label, f"CAST({week} AS DATE)"]
+    columns = ", ".join(f"{expression} AS C{number}" for number, expression in enumerate(expressions))
+    return f"SELECT {columns} FROM {job.table} WHERE {label} IS NOT NULL AND {week} IS NOT NULL"
+
+
+def _check_columns(opened: SnowflakeConnection, job: Job) -> None:
+    with opened.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {job.table} LIMIT 0")
+        there = [column.name for column in cursor.description]
+    wanted = [*(feature.name for feature in job.features), job.label, job.week_column]
+    missing = [name for name in wanted if name not in there]
+    if missing:
+        raise TrainingFailure(f"table {job.table} has no column {', '.join(missing)}; it has {', '.join(there)}")
+
+
+def _tell_emptiness(opened: SnowflakeConnection, job: Job) -> str:
+    with opened.cursor() as cursor:
+        cursor.execute(f"SELECT COUNT(*) FROM {job.table}")
+        row = cursor.fetchone()
+    rows = row[0] if row else 0
+    if not rows:
+        return f"table {job.table} has no rows; check the training window"
+    return f"table {job.table}: none of its {rows} rows has both {job.label} and {job.week_column}; wait for labels"
