@@ -6,10 +6,15 @@ What the weeks tell, and the figures they were calibrated to, stand in README.md
 
 from __future__ import annotations
 
+import argparse
 import math
+import os
+import sys
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
+
+from include.datasets.weekly_table import Dataset, LoadError, WeeklyTable, last_complete_week
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +25,20 @@ DEFAULT_SEED = 20240603
 MISSING_INCOME_SHARE = 0.01
 # The lender's export carries almost no key: four loan numbers for all rows, as such tables really do.
 LOAN_IDS = (1, 3, 58, 7714)
+
+DEFAULT_TABLE = "MORTGAGE_APPLICATIONS"
+COLUMNS = {
+    "WEEK_START_DATE": "TIMESTAMP_NTZ",
+    "WEEK": "NUMBER(9, 0)",
+    "LOAN_ID": "NUMBER(18, 0)",
+    "TS": "VARCHAR",
+    "LOAN_TYPE_NAME": "VARCHAR",
+    "LOAN_PURPOSE_NAME": "VARCHAR",
+    "APPLICANT_INCOME_000S": "NUMBER(9, 0)",
+    "LOAN_AMOUNT_000S": "NUMBER(9, 0)",
+    "COUNTY_NAME": "VARCHAR",
+    "MORTGAGERESPONSE": "NUMBER(1, 0)",
+}
 
 HOME_COUNTIES = (
     "King County",
@@ -241,3 +260,102 @@ def _deal_counties(rng: np.random.Generator, counties: tuple[str, ...], rows: in
     places = (np.arange(rows) + rng.random()) / rows
     dealt = np.searchsorted(upper, places, side="right").clip(max=len(counties) - 1)
     return np.array(counties)[rng.permutation(dealt)]
+
+
+def dataset(seed: int = DEFAULT_SEED, scenario: Scenario | None = None) -> Dataset:
+    """Describe the applications to the loader."""
+    return Dataset(
+        columns=COLUMNS,
+        week_column="WEEK_START_DATE",
+        label_column="MORTGAGERESPONSE",
+        fingerprint_column="LOAN_AMOUNT_000S",
+        generate=lambda index, first_week, rows: generate_week(
+            index, first_week=first_week, rows=rows, seed=seed, scenario=scenario
+        ),
+    )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; exit with a message where a load cannot be done."""
+    import snowflake.connector
+    from snowflake.connector.errors import Error
+
+    options = _parser().parse_args(arguments)
+    scenario = Scenario(
+        distribution_shift_week=options.distribution_shift_week,
+        concept_shift_week=options.concept_shift_week,
+    )
+    name = options.connection or os.environ.get("SNOWFLAKE_CONNECTION") or "sandbox"
+    try:
+        with snowflake.connector.connect(connection_name=name) as connection:
+            table = WeeklyTable(
+                connection,
+                dataset(options.seed, scenario),
+                database=options.database or connection.database or "",
+                schema=options.schema or connection.schema or "",
+                table=options.table,
+            )
+            _run(options, table)
+    except (LoadError, Error) as error:
+        sys.exit(f"{options.command}: {error}")
+
+
+def _run(options: argparse.Namespace, table: WeeklyTable) -> None:
+    late = {"last_week": options.last_week, "labels_after_weeks": options.labels_after_weeks}
+    if options.command == "load":
+        plan = table.load(weeks=options.weeks, rows=options.rows, **late)
+        print(f"{table.name}: weeks loaded: {_listed(plan.missing)}; week 1 begins on {plan.first_week}")
+    else:
+        plan = table.arrive_labels(**late)
+    print(f"{table.name}: weeks whose labels arrived: {_listed(tuple(plan.due))}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--connection", help="name in connections.toml; default $SNOWFLAKE_CONNECTION or sandbox")
+    common.add_argument("--database", help="default: the connection's; made where it is missing")
+    common.add_argument("--schema", help="default: the connection's; made where it is missing")
+    common.add_argument("--table", default=DEFAULT_TABLE)
+    common.add_argument(
+        "--last-week",
+        type=date.fromisoformat,
+        default=last_complete_week(datetime.now(UTC).date()),
+        help="Monday of the newest week that is over; default: the last complete one",
+    )
+    common.add_argument(
+        "--labels-after-weeks",
+        type=int,
+        choices=range(53),
+        metavar="N",
+        default=2,
+        help="how late labels are; default 2",
+    )
+    common.add_argument("--seed", type=int, default=DEFAULT_SEED)
+    for shift in ("distribution", "concept"):
+        common.add_argument(
+            f"--{shift}-shift-week",
+            type=lambda text: None if text == "none" else _count(text),
+            default=getattr(Scenario(), f"{shift}_shift_week"),
+            help="week number, or none; default %(default)s",
+        )
+    parser = argparse.ArgumentParser(prog="python -m include.datasets.mortgage", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    load = commands.add_parser("load", parents=[common], help="load the missing weeks and the labels that are due")
+    load.add_argument("--weeks", type=_count, default=30, help="how many weeks from the first one; default 30")
+    load.add_argument("--rows", type=_count, default=DEFAULT_ROWS, help="rows a week; default %(default)s")
+    commands.add_parser("arrive-labels", parents=[common], help="fill the labels that are due, load nothing")
+    return parser
+
+
+def _count(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is below 1")
+    return int(text)
+
+
+def _listed(numbers: tuple[int, ...]) -> str:
+    return ", ".join(str(number) for number in numbers) or "none"
+
+
+if __name__ == "__main__":
+    main()
