@@ -6,6 +6,7 @@ remedy. ``pipeline.schema.json`` is this model's JSON schema, for editors.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -242,6 +243,16 @@ class Pipeline(_Section):
         """The model's full name in the registry."""
         return self.table(self.model.name or self.name)
 
+    @property
+    def predictions_table(self) -> QualifiedName:
+        """The table of this pipeline's predictions."""
+        return self.table(f"{self.name}_predictions")
+
+    @property
+    def degraded_asset(self) -> dict[str, str]:
+        """Name and URI of the asset that gets an event when the model is degraded."""
+        return {"name": f"{self.name}_degraded", "uri": f"snowmaker://{self.name}/degraded"}
+
     def table(self, name: str) -> QualifiedName:
         """Return the full name of an object of the pipeline's schema."""
         return QualifiedName.parse(name, database=self.snowflake.database, schema=self.snowflake.snowflake_schema)
@@ -326,3 +337,7 @@ def _describe(fault: Any) -> str:
     if isinstance(value, dict | BaseModel) or repr(value) in message:
         return f"{field}: {message}" if field else message
     return f"{field}: found {value!r}: {message}"
+
+
+if __name__ == "__main__":
+    print(json.dumps(Pipeline.model_json_schema(), indent=2))

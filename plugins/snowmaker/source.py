@@ -79,3 +79,8 @@ class Source:
         """Every column that must be in the table."""
         named = (self.week_column, *self.key, *(feature.column for feature in self.features), self.label)
         return tuple(dict.fromkeys(named))
+
+    @property
+    def features_for_training(self) -> list[dict[str, str]]:
+        """The features as the training job takes them."""
+        return [{"name": feature.column.name, "kind": feature.kind} for feature in self.features]

@@ -115,7 +115,7 @@ class LogModelOperator(WarehouseOperator):
         if not hook.check_for_key(key, bucket):
             raise ArtefactError(f"there is no artefact at {self.artefact_uri}; train again")
         archive = folder / "model.tar.gz"
-        hook.get_conn().download_file(bucket, key, str(archive))
+        hook.get_key(key, bucket).download_file(str(archive))
         unpacked = folder / "artefact"
         unpacked.mkdir()
         return unpack(archive, unpacked)

@@ -1,0 +1,1 @@
+"""Runs Airflow and the sandbox on one machine, and shows the weekly loop on them."""

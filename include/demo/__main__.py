@@ -1,0 +1,203 @@
+"""``make demo``: starts sandbox and Airflow, and runs thirty weeks of a mortgage model's life through them."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+import uuid
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include.demo import story
+from include.demo.environment import Sandbox, prepare_aws
+from include.demo.local_airflow import REPOSITORY, AirflowApi, LocalAirflow
+from include.demo.processes import ProcessGroup
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from snowflake.connector import SnowflakeConnection
+
+SCORE, RETRAIN = "score_mortgage", "retrain_mortgage"
+WEEKS, FIRST_MODEL_WEEK, SHIFT_WEEK = 30, 10, 13
+SCORED_WEEKS = WEEKS - FIRST_MODEL_WEEK
+_RUNNING = ("queued", "running")
+
+
+class Demo:
+    """The main job, step by step; each step does only what is not done yet."""
+
+    def __init__(self, api: AirflowApi, airflow: LocalAirflow, processes: ProcessGroup, sandbox: Sandbox) -> None:
+        self.api = api
+        self.airflow = airflow
+        self.processes = processes
+        self.sandbox = sandbox
+        self.started = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Tell progress, with the seconds since the start."""
+        print(f"[{time.monotonic() - self.started:5.0f} s] {text}", flush=True)
+
+    def train_first_model(self, first_week: date) -> None:
+        """Retrain by hand as of week 10, unless there is a champion."""
+        self.api.pause(RETRAIN, paused=False)
+        running = [run for run in self.api.runs(RETRAIN) if run["state"] in _RUNNING]
+        if not running and self._promotions():
+            self.say("there is a champion already")
+            return
+        as_of = first_week + timedelta(weeks=FIRST_MODEL_WEEK - 1)
+        if not running:
+            self.api.trigger(RETRAIN, {"week": as_of.isoformat(), "reason": "first model"})
+        self.say(f"training the first model, as of week {FIRST_MODEL_WEEK} ({as_of}), through {RETRAIN}")
+        self._wait_for_retraining()
+        if not self._promotions():
+            raise RuntimeError(f"the first retraining promoted nothing; look at {RETRAIN} in {self.airflow.url}")
+
+    def backfill(self, first_week: date) -> None:
+        """Score the historical weeks by a backfill, and let retrainings go first, as they do in weekly life."""
+        start = first_week + timedelta(weeks=FIRST_MODEL_WEEK)
+        end = first_week + timedelta(weeks=WEEKS - 1)
+        done = {run["data_interval_start"][:10] for run in self.api.runs(SCORE) if run["state"] == "success"}
+        todo = [w for i in range(SCORED_WEEKS) if (w := (start + timedelta(weeks=i)).isoformat()) not in done]
+        if not todo:
+            self.say("all weeks are scored already")
+            return
+        if not self.api.active_backfills(SCORE):
+            self.say(f"backfilling {len(todo)} weeks from {start} to {end}: airflow backfill create --dag-id {SCORE} …")
+            self.airflow.cli(
+                *("backfill", "create", "--dag-id", SCORE, "--max-active-runs", "3"),
+                *("--from-date", start.isoformat(), "--to-date", (end + timedelta(days=1)).isoformat()),
+                *("--reprocess-behavior", "failed"),
+            )
+        self.api.pause(SCORE, paused=False)
+        self._watch()
+
+    def finish(self, connection: SnowflakeConnection) -> bool:
+        """Show the table and what was expected; return whether all of it happened."""
+        asset_runs = [
+            run for run in self.api.runs(RETRAIN) if run["run_type"] == "asset_triggered" and run["state"] == "success"
+        ]
+        weeks, events = story.read_weeks(connection), story.read_events(connection)
+        print("\n" + story.table(weeks) + "\n")
+        for event in events:
+            print(f"{event.event.lower():9} {event.version} as of {event.week}: {event.reason}")
+        expectations = story.judge(
+            weeks,
+            events,
+            story.read_champion(connection),
+            len(asset_runs),
+            expected_weeks=SCORED_WEEKS,
+            shift_week=SHIFT_WEEK,
+        )
+        print()
+        for expectation in expectations:
+            print(f"{'met    ' if expectation.met else 'NOT MET'}  {expectation.what}: {expectation.found}")
+        return all(expectation.met for expectation in expectations)
+
+    def _promotions(self) -> list[story.ModelEvent]:
+        with self.sandbox.connect() as connection:
+            tables = connection.cursor().execute("SHOW TABLES LIKE 'SNOWMAKER_MODEL_EVENTS'").fetchall()
+            return [e for e in story.read_events(connection) if e.event == "PROMOTED"] if tables else []
+
+    def _wait_for_retraining(self) -> None:
+        told = ""
+        while True:
+            self.processes.check()
+            runs = [run for run in self.api.runs(RETRAIN) if run["state"] in _RUNNING]
+            if not runs:
+                return
+            tasks = self.api.tasks(RETRAIN, runs[0]["dag_run_id"])
+            now = ", ".join(sorted(t["task_id"] for t in tasks if t["state"] in ("running", "deferred")))
+            if now and now != told:
+                self.say(f"  {RETRAIN}: {now}")
+                told = now
+            time.sleep(1)
+
+    def _watch(self) -> None:
+        # In weekly life a retraining is over long before the next week is scored. A backfill has no week between
+        # two weeks, so scoring pauses while the model is retrained.
+        told, quiet = "", 0
+        while quiet < 4:
+            self.processes.check()
+            if any(run["state"] in _RUNNING for run in self.api.runs(RETRAIN)):
+                self.api.pause(SCORE, paused=True)
+                self.say("the model is degraded: its retraining goes first")
+                self._wait_for_retraining()
+                self.api.pause(SCORE, paused=False)
+            runs = self.api.runs(SCORE)
+            ended = [run for run in runs if run["state"] not in _RUNNING]
+            failed = [run for run in ended if run["state"] == "failed"]
+            now = f"{len(ended)} of {len(runs)} weeks scored and checked" + (
+                f", {len(failed)} failed" if failed else ""
+            )
+            if now != told:
+                self.say(f"  {SCORE}: {now}")
+                told = now
+            # The scheduler takes a moment from an asset's event to the run that it triggers.
+            quiet = quiet + 1 if len(ended) == len(runs) else 0
+            time.sleep(1)
+
+
+def main() -> int:
+    """Run the demo; the exit code is 0 only if every expectation was met."""
+    options = _parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        print("\nstopped", flush=True)
+        return 130
+    except RuntimeError as error:
+        print(f"\nfailed: {error}", file=sys.stderr, flush=True)
+        return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    started = time.monotonic()
+    processes = ProcessGroup(f"{REPOSITORY}:{uuid.uuid4()}")
+    with ExitStack() as stack:
+        stack.callback(processes.stop)
+        sandbox = Sandbox(options.state)
+        airflow = LocalAirflow(options.home, options.port, {})
+        print("starting the sandbox and Airflow …", flush=True)
+        sandbox.start(processes)
+        airflow.environment = {**sandbox.environment(), **prepare_aws(sandbox)}
+        first_week = sandbox.load_mortgage_weeks(WEEKS, options.rows)
+        airflow.cli("db", "migrate")
+        airflow.start(processes)
+        api = AirflowApi(airflow.url)
+        demo = Demo(api, airflow, processes, sandbox)
+        demo.started = started
+        demo.say(f"{WEEKS} weeks of {options.rows} mortgage applications are loaded, the first is {first_week}")
+        api.wait_until_healthy(processes, 120)
+        demo.say(f"Airflow is up: {airflow.url}")
+        api.wait_for_dags({SCORE, RETRAIN}, 90)
+        demo.train_first_model(first_week)
+        demo.backfill(first_week)
+        with sandbox.connect() as connection:
+            met = demo.finish(connection)
+        demo.say("every expectation was met" if met else "NOT every expectation was met")
+        if not options.once:
+            print(f"\nThe UI is at {airflow.url} until you press Ctrl-C.", flush=True)
+            while True:
+                processes.check()
+                time.sleep(1)
+    return 0 if met else 1
+
+
+def _parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m include.demo", description=__doc__)
+    parser.add_argument("--once", action="store_true", help="stop everything at the end")
+    parser.add_argument("--rows", type=int, default=2000, help="rows a week; default %(default)s")
+    parser.add_argument("--port", type=int, default=8080, help="of Airflow's UI; default %(default)s")
+    parser.add_argument("--state", type=Path, default=REPOSITORY / ".sandbox", help="the sandbox's folder")
+    parser.add_argument("--home", type=Path, default=REPOSITORY / ".airflow", help="Airflow's folder")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

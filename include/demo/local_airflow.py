@@ -1,0 +1,206 @@
+"""A whole Airflow on this machine: scheduler, dag-processor, triggerer and API server, on loopback.
+
+For a laptop: SQLite, LocalExecutor, and everybody who can reach the loopback port is an admin.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from cryptography.fernet import Fernet
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from include.demo.processes import ProcessGroup
+
+REPOSITORY = Path(__file__).parents[2]
+COMPONENTS = ("scheduler", "dag-processor", "triggerer", "api-server")
+
+
+@dataclass
+class LocalAirflow:
+    """An Airflow with its home in a folder.
+
+    :param home: AIRFLOW_HOME; database, keys and logs survive in it
+    :param port: of the API server and the UI
+    :param environment: what connections and settings the tasks need
+    """
+
+    home: Path
+    port: int
+    environment: Mapping[str, str]
+    bundle: Path = REPOSITORY
+
+    @property
+    def url(self) -> str:
+        """The UI's address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def env(self) -> dict[str, str]:
+        """Return the environment of Airflow's processes."""
+        keys = self._keys()
+        bundle = [
+            {
+                "name": "snowmaker",
+                "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+                "kwargs": {"path": str(self.bundle)},
+            }
+        ]
+        return {
+            **os.environ,
+            **self.environment,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__SECRET_KEY": keys["secret_key"],
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__API_AUTH__JWT_SECRET": keys["jwt_secret"],
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__FERNET_KEY": keys["fernet_key"],
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(self.bundle / "plugins"),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundle),
+            "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+        }
+
+    def start(self, processes: ProcessGroup) -> None:
+        """Start all components; they become ready in the background.
+
+        :raises RuntimeError: if the port is taken
+        """
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", self.port))
+            except OSError as error:
+                raise RuntimeError(
+                    f"port {self.port} is taken ({error}); stop what listens there, or choose another: make demo PORT=…"
+                ) from None
+        for component in COMPONENTS:
+            processes.start(
+                component,
+                [sys.executable, "-m", "airflow", component],
+                env=self.env(),
+                log=self.home / "logs" / f"{component}.log",
+            )
+
+    def cli(self, *arguments: str) -> str:
+        """Run an ``airflow`` command and return what it prints.
+
+        :raises RuntimeError: if it fails
+        """
+        command = [sys.executable, "-m", "airflow", *arguments]
+        done = subprocess.run(command, env=self.env(), capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode:
+            raise RuntimeError(f"airflow {' '.join(arguments)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        return done.stdout
+
+    def _keys(self) -> dict[str, str]:
+        path = self.home / "keys.json"
+        if not path.exists():
+            self.home.mkdir(parents=True, exist_ok=True)
+            keys = {
+                "jwt_secret": secrets.token_hex(64),
+                "secret_key": secrets.token_hex(32),
+                "fernet_key": Fernet.generate_key().decode(),
+            }
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                json.dump(keys, file)
+        return dict(json.loads(path.read_text()))
+
+
+class AirflowApi:
+    """The few calls of Airflow's REST API that we need."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx.Client(base_url=url, timeout=30, trust_env=False)
+
+    def wait_until_healthy(self, processes: ProcessGroup, seconds: float) -> None:
+        """Wait for all components.
+
+        :raises RuntimeError: if one ends by itself, or is not healthy in time
+        """
+        deadline = time.monotonic() + seconds
+        health: dict[str, Any] = {}
+        while time.monotonic() < deadline:
+            processes.check()
+            try:
+                health = self._client.get("/api/v2/monitor/health").json()
+                parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+                if all(health.get(part, {}).get("status") == "healthy" for part in parts):
+                    token = self._client.get("/auth/token").raise_for_status().json()["access_token"]
+                    self._client.headers["Authorization"] = f"Bearer {token}"
+                    return
+            except (httpx.HTTPError, ValueError):
+                pass
+            time.sleep(0.5)
+        raise RuntimeError(f"Airflow is not healthy after {seconds:.0f} s: {health}; see the logs in its home")
+
+    def wait_for_dags(self, dag_ids: set[str], seconds: float) -> None:
+        """Wait until DAGs are parsed.
+
+        :raises RuntimeError: with Airflow's import errors, if they are not there in time
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            there = {dag["dag_id"] for dag in self._get("/api/v2/dags", limit=100)["dags"]}
+            if dag_ids <= there:
+                return
+            time.sleep(0.5)
+        errors = [error["stack_trace"] for error in self._get("/api/v2/importErrors")["import_errors"]]
+        raise RuntimeError(f"DAGs {sorted(dag_ids - there)} are not there after {seconds:.0f} s: {errors}")
+
+    def pause(self, dag_id: str, paused: bool) -> None:
+        """Pause or unpause a DAG."""
+        self._client.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": paused}).raise_for_status()
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any], run_id: str | None = None) -> str:
+        """Trigger a run by hand, as the UI's form does; return its id."""
+        body = {"logical_date": None, "conf": dict(conf), **({"dag_run_id": run_id} if run_id else {})}
+        answer = self._client.post(f"/api/v2/dags/{dag_id}/dagRuns", json=body)
+        if answer.status_code >= 400:
+            raise RuntimeError(f"Airflow refused to trigger {dag_id}: {answer.text}")
+        return str(answer.json()["dag_run_id"])
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """List a DAG's runs."""
+        return list(self._get(f"/api/v2/dags/{dag_id}/dagRuns", limit=200, order_by="run_after")["dag_runs"])
+
+    def active_backfills(self, dag_id: str) -> list[dict[str, Any]]:
+        """List a DAG's backfills that are not complete."""
+        backfills = self._get("/api/v2/backfills", dag_id=dag_id)["backfills"]
+        return [backfill for backfill in backfills if not backfill["completed_at"]]
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """List a run's task instances."""
+        return list(self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"])
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """Return a task's result."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        return self._get(path, deserialize=True)["value"]
+
+    def log(self, dag_id: str, run_id: str, task_id: str, attempt: int) -> str:
+        """Return a task's log as text."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
+        return json.dumps(self._get(path)["content"])
+
+    def _get(self, path: str, **query: Any) -> dict[str, Any]:
+        return dict(self._client.get(path, params=query).raise_for_status().json())
