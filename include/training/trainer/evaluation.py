@@ -20,7 +20,7 @@ def evaluate(task: str, target: Floats, scores: Floats, classes: tuple[Any, ...]
     """
     if task == "regression":
         return {
-            "rmse": float(metrics.root_mean_squared_error(target, scores)),
+            "rmse": float(np.sqrt(metrics.mean_squared_error(target, scores))),
             "mae": float(metrics.mean_absolute_error(target, scores)),
             "r2": float(metrics.r2_score(target, scores)) if len(target) > 1 else None,
         }
