@@ -291,8 +291,8 @@ def main(arguments: list[str] | None = None) -> None:
             table = WeeklyTable(
                 connection,
                 dataset(options.seed, scenario),
-                database=options.database or connection.database or "",
-                schema=options.schema or connection.schema or "",
+                database=options.database,
+                schema=options.schema,
                 table=options.table,
             )
             _run(options, table)

@@ -100,16 +100,25 @@ def _number(week: date, first_week: date) -> int:
 class WeeklyTable:
     """A table in Snowflake that holds a weekly dataset.
 
-    :param database: unquoted name, as are `schema` and `table`; made on first use where it is missing.
-    :raises LoadError: a name is not a plain identifier.
+    :param database: unquoted name, as are `schema` and `table`; made on first use where it is missing. The
+        connection's own unless given, as for `schema`.
+    :raises LoadError: a name is missing, or not a plain identifier.
     """
 
     def __init__(
-        self, connection: SnowflakeConnection, dataset: Dataset, *, database: str, schema: str, table: str
+        self,
+        connection: SnowflakeConnection,
+        dataset: Dataset,
+        *,
+        database: str | None,
+        schema: str | None,
+        table: str,
     ) -> None:
         self.connection = connection
         self.dataset = dataset
-        self.database, self.schema, self.table = (_plain_name(name) for name in (database, schema, table))
+        self.database = _plain_name("database", database or connection.database)
+        self.schema = _plain_name("schema", schema or connection.schema)
+        self.table = _plain_name("table", table)
         self.name = f'"{self.database}"."{self.schema}"."{self.table}"'
         self._staging_table = f"{self.table}__LOADING"
         columns = ", ".join(f'"{name}" {kind}' for name, kind in dataset.columns.items())
@@ -229,12 +238,11 @@ def _batches(numbers: Sequence[int], size: int) -> Iterator[Sequence[int]]:
         yield numbers[start : start + size]
 
 
-def _plain_name(name: str) -> str:
+def _plain_name(kind: str, name: str | None) -> str:
+    if not name:
+        raise LoadError(f"the connection names no {kind}; give --{kind}")
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]*", name):
-        raise LoadError(
-            f"{name!r} is no name for a database, schema or table here: letters, digits and _ only, "
-            "the first one no digit"
-        )
+        raise LoadError(f"--{kind} {name!r}: only names of letters, digits and _ that begin with no digit are taken")
     return name.upper()
 
 
