@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from snowmaker.exceptions import InputDataError
+from snowmaker.input_check import check_columns, check_training_weeks, check_week, tell_weeks
+from snowmaker.source import Source
+from snowmaker.week import Week
+
+SOURCE = Source.of(
+    "ml.loans.t", week_column="wk", label="y", categorical=["county"], numeric=["income"], key=["loan_id"]
+)
+COLUMNS = {"WK": "TIMESTAMP_NTZ(9)", "LOAN_ID": "NUMBER(38,0)", "COUNTY": "VARCHAR(16)", "INCOME": "FLOAT", "Y": "INT"}
+WEEK = Week(date(2026, 3, 2))
+
+
+def described(**change: str | None) -> list[dict[str, Any]]:
+    return [{"name": name, "type": kind} for name, kind in (COLUMNS | change).items() if kind]
+
+
+def test_a_good_table_passes() -> None:
+    check_columns(SOURCE, described())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"Y": None}, r'table "ML"."LOANS"."T" has no column Y; there are: WK, LOAN_ID, COUNTY, INCOME'),
+        ({"COUNTY": None, "INCOME": None}, "has no column COUNTY, INCOME"),
+        ({"INCOME": "VARCHAR(20)"}, r"column INCOME .* is VARCHAR\(20\), but as numeric it must be one of NUMBER"),
+        ({"COUNTY": "NUMBER(38,0)"}, "as categorical it must be one of VARCHAR"),
+        ({"WK": "VARCHAR(10)"}, "as week column it must be one of DATE, TIMESTAMP"),
+    ],
+)
+def test_missing_and_changed_columns_are_named(change: dict[str, str | None], message: str) -> None:
+    with pytest.raises(InputDataError, match=message):
+        check_columns(SOURCE, described(**change))
+
+
+def test_an_empty_week_tells_which_weeks_there_are() -> None:
+    there_are = tell_weeks({"WEEKS": 3, "FIRST_WEEK": "2026-01-05", "LAST_WEEK": "2026-01-19"})
+    with pytest.raises(InputDataError, match="no rows in week 2026-03-02; it has 3 weeks from 2026-01-05 to 2026-01"):
+        check_week(SOURCE, WEEK, {"N": 0, "V0": 0, "V1": 0}, there_are)
+    assert tell_weeks({"WEEKS": 0}) == "no week at all"
+
+
+def test_an_all_null_feature_is_named() -> None:
+    with pytest.raises(InputDataError, match=r"column INCOME of .* is NULL in all 12 rows of week 2026-03-02"):
+        check_week(SOURCE, WEEK, {"N": 12, "V0": 12, "V1": 0}, "")
+    assert check_week(SOURCE, WEEK, {"N": 12, "V0": 1, "V1": 1}, "") == 12
+
+
+@pytest.mark.parametrize(
+    ("by_week", "part"),
+    [({}, "training"), ({WEEK: 5}, "training"), ({WEEK.shift(-1): 5}, "holdout")],
+)
+def test_training_needs_labels_to_learn_from_and_to_judge_by(by_week: dict[Week, int], part: str) -> None:
+    with pytest.raises(InputDataError, match=f"no row with a label \\(Y\\) in the {part} weeks"):
+        check_training_weeks(SOURCE, "T", WEEK.shift(-3), WEEK, by_week)
+
+
+def test_training_with_both_passes() -> None:
+    check_training_weeks(SOURCE, "T", WEEK.shift(-3), WEEK, {WEEK: 5, WEEK.shift(-3): 1})
