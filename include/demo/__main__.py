@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.demo import story
-from include.demo.environment import Sandbox, prepare_aws
+from include.demo.environment import Environment
 from include.demo.local_airflow import REPOSITORY, AirflowApi, LocalAirflow
 from include.demo.processes import ProcessGroup
+from include.sandbox.process import SandboxError
+from include.sandbox.settings import free_port
 
 if TYPE_CHECKING:
     from datetime import date
@@ -31,11 +33,13 @@ _RUNNING = ("queued", "running")
 class Demo:
     """The main job, step by step; each step does only what is not done yet."""
 
-    def __init__(self, api: AirflowApi, airflow: LocalAirflow, processes: ProcessGroup, sandbox: Sandbox) -> None:
+    def __init__(
+        self, api: AirflowApi, airflow: LocalAirflow, processes: ProcessGroup, environment: Environment
+    ) -> None:
         self.api = api
         self.airflow = airflow
         self.processes = processes
-        self.sandbox = sandbox
+        self.environment = environment
         self.started = time.monotonic()
 
     def say(self, text: str) -> None:
@@ -99,7 +103,7 @@ class Demo:
         return all(expectation.met for expectation in expectations)
 
     def _promotions(self) -> list[story.ModelEvent]:
-        with self.sandbox.connect() as connection:
+        with self.environment.connect() as connection:
             tables = connection.cursor().execute("SHOW TABLES LIKE 'SNOWMAKER_MODEL_EVENTS'").fetchall()
             return [e for e in story.read_events(connection) if e.event == "PROMOTED"] if tables else []
 
@@ -151,7 +155,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nstopped", flush=True)
         return 130
-    except RuntimeError as error:
+    except (RuntimeError, SandboxError) as error:
         print(f"\nfailed: {error}", file=sys.stderr, flush=True)
         return 1
 
@@ -160,17 +164,17 @@ def _run(options: argparse.Namespace) -> int:
     started = time.monotonic()
     processes = ProcessGroup(f"{REPOSITORY}:{uuid.uuid4()}")
     with ExitStack() as stack:
-        stack.callback(processes.stop)
-        sandbox = Sandbox(options.state)
-        airflow = LocalAirflow(options.home, options.port, {})
         print("starting the sandbox and Airflow …", flush=True)
-        sandbox.start(processes)
-        airflow.environment = {**sandbox.environment(), **prepare_aws(sandbox)}
-        first_week = sandbox.load_mortgage_weeks(WEEKS, options.rows)
+        environment = Environment.start(options.state, any_port=options.any_port)
+        stack.callback(environment.stop)
+        port = free_port() if options.any_port else options.port
+        airflow = LocalAirflow(options.home, port, environment.airflow_variables())
         airflow.cli("db", "migrate")
+        stack.callback(processes.stop)
         airflow.start(processes)
+        first_week = environment.load_mortgage_weeks(WEEKS, options.rows)
         api = AirflowApi(airflow.url)
-        demo = Demo(api, airflow, processes, sandbox)
+        demo = Demo(api, airflow, processes, environment)
         demo.started = started
         demo.say(f"{WEEKS} weeks of {options.rows} mortgage applications are loaded, the first is {first_week}")
         api.wait_until_healthy(processes, 120)
@@ -178,7 +182,7 @@ def _run(options: argparse.Namespace) -> int:
         api.wait_for_dags({SCORE, RETRAIN}, 90)
         demo.train_first_model(first_week)
         demo.backfill(first_week)
-        with sandbox.connect() as connection:
+        with environment.connect() as connection:
             met = demo.finish(connection)
         demo.say("every expectation was met" if met else "NOT every expectation was met")
         if not options.once:
@@ -194,6 +198,7 @@ def _parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--once", action="store_true", help="stop everything at the end")
     parser.add_argument("--rows", type=int, default=2000, help="rows a week; default %(default)s")
     parser.add_argument("--port", type=int, default=8080, help="of Airflow's UI; default %(default)s")
+    parser.add_argument("--any-port", action="store_true", help="use free ports instead of the usual ones")
     parser.add_argument("--state", type=Path, default=REPOSITORY / ".sandbox", help="the sandbox's folder")
     parser.add_argument("--home", type=Path, default=REPOSITORY / ".airflow", help="Airflow's folder")
     return parser.parse_args(arguments)
