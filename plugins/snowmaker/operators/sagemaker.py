@@ -169,7 +169,7 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
             raise TrainingError(f"training job {name} was deleted while the task waited for it; clear the task")
         return self._finish(description)
 
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Mapping[str, Any]) -> Any:
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
         """Stop the job if the wait for it has timed out: no trigger's ``on_kill`` is called then."""
         try:
             return super().resume_execution(next_method, next_kwargs, context)
