@@ -1,0 +1,83 @@
+"""`python -m include.sandbox.snowflake --state DIR --port N`: the Snowflake server alone, in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from include.sandbox import settings
+from include.sandbox.snowflake.engine import Engine
+from include.sandbox.snowflake.models import ModelStore
+from include.sandbox.snowflake.server import Server
+from include.sandbox.snowflake.session import Account
+
+VANISHED_AFTER = 3.0
+
+
+def main() -> None:
+    """Serve until a signal ends the process."""
+    parser = argparse.ArgumentParser(prog="python -m include.sandbox.snowflake", description=__doc__)
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=os.environ.get("SANDBOX_LOG", "INFO"), format="%(asctime)s %(name)s %(message)s")
+    known = settings.load(arguments.state)
+    folder = arguments.state / "snowflake"
+    folder.mkdir(parents=True, exist_ok=True)
+    account = Account(
+        settings.ACCOUNT, known.user, settings.ROLE, settings.WAREHOUSE, Engine(folder), ModelStore(folder)
+    )
+    account.engine.create_database(settings.DATABASE, if_not_exists=True)
+    serve(Server(account, known.password), account, known, arguments.port)
+
+
+def serve(server: Server, account: Account, known: settings.Settings, port: int) -> None:
+    """Run the HTTP server over TLS on the loopback address."""
+
+    class Protocol(H11Protocol):
+        """Tells the server of closed connections: a client that is killed does not log out."""
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            client = self.client
+            super().connection_lost(exc)
+            if client:
+                server.connection_lost(client)
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(0.5)
+            server.end_vanished(VANISHED_AFTER)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: object) -> AsyncIterator[None]:
+        watching = asyncio.create_task(watch())
+        yield
+        watching.cancel()
+
+    server.app.router.lifespan_context = lifespan
+    uvicorn.run(
+        server.app,
+        host=settings.HOST,
+        port=port,
+        http=Protocol,
+        ws="none",
+        log_level="warning",
+        ssl_certfile=str(known.certificate),
+        ssl_keyfile=str(known.key),
+        timeout_keep_alive=86_400,
+        timeout_graceful_shutdown=2,
+    )
+    server.close()
+    account.engine.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""Every place where fakesnow's insides are touched: its databases on disk, its cursor, its type table.
+
+The rest of the sandbox sees `Engine` (the account's DuckDB) and `Cursor` (one session's
+way into it) only, so a new release of fakesnow is a change to this file.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import fakesnow.cursor
+import fakesnow.fakes
+import fakesnow.info_schema
+import fakesnow.macros
+import fakesnow.rowtype
+import fakesnow.transforms.stage
+import pyarrow as pa
+from fakesnow import transforms
+from fakesnow.statement_type import statement_type_id
+from fakesnow.transforms import show
+from sqlglot import exp
+
+from include.sandbox.snowflake.errors import already_exists, not_found
+from include.sandbox.snowflake.results import Result
+
+# DuckDB names of types that fakesnow's table of them lacks.
+fakesnow.rowtype.duckdb_to_sf_type.update(
+    {
+        "FLOAT": "real",
+        "TINYINT": "fixed",
+        "SMALLINT": "fixed",
+        "UTINYINT": "fixed",
+        "USMALLINT": "fixed",
+        "UINTEGER": "fixed",
+        "UHUGEINT": "fixed",
+        "TIMESTAMP_S": "timestamp_ntz",
+        "TIMESTAMP_MS": "timestamp_ntz",
+        "UUID": "text",
+    }
+)
+warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
+
+_GLOBAL = "_fs_global"
+_INTERNAL = {"memory", "system", "temp", _GLOBAL}
+
+
+class Engine:
+    """The account's databases: one DuckDB file each, and one for what spans them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._databases = folder / "databases"
+        self._databases.mkdir(parents=True, exist_ok=True)
+        self.stages = folder / "stages"
+        self.stages.mkdir(exist_ok=True)
+        fakesnow.transforms.stage.LOCAL_BUCKET_PATH = str(self.stages)
+        self.ddl = threading.RLock()
+        self._duck = duckdb.connect(":memory:", config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
+        self._duck.execute("SET GLOBAL TimeZone = 'UTC'")
+        self._duck.execute(f"SET temp_directory = '{folder / 'spill'}'")
+        self._duck.execute(f"ATTACH '{folder / 'account.db'}' AS {_GLOBAL}")
+        self._duck.execute(fakesnow.info_schema.fs_global_creation_sql())
+        self._duck.execute(show.fs_global_creation_sql())
+        for file in sorted(self._databases.glob("*.db")):
+            self._attach(file.stem)
+
+    def _attach(self, name: str) -> None:
+        self._duck.execute(f"ATTACH '{self._databases / name}.db' AS \"{name}\"")
+        self._duck.execute(fakesnow.info_schema.per_db_creation_sql(f'"{name}"').replace(f"'\"{name}\"'", f"'{name}'"))
+        self._duck.execute(fakesnow.macros.creation_sql(f'"{name}"'))
+
+    def databases(self) -> list[str]:
+        """The databases that clients have created, by name."""
+        found = self._duck.cursor().execute("SELECT database_name FROM duckdb_databases()").fetchall()
+        return sorted(name for (name,) in found if name not in _INTERNAL)
+
+    def schemas(self, database: str) -> list[str]:
+        """The schemas of a database, without the engine's own."""
+        found = self._duck.cursor().execute(
+            "SELECT schema_name FROM duckdb_schemas() WHERE database_name = ? AND NOT internal", [database]
+        )
+        return sorted(n for (n,) in found.fetchall() if n not in {"main", "_fs_information_schema"})
+
+    def has_schema(self, database: str | None, schema: str | None) -> bool:
+        """True if the database has this schema; INFORMATION_SCHEMA is always there."""
+        if database not in self.databases():
+            return False
+        return schema == "INFORMATION_SCHEMA" or schema in self.schemas(str(database))
+
+    def create_database(self, name: str, *, if_not_exists: bool) -> bool:
+        """Create a database with its schema PUBLIC; False if it was there already."""
+        with self.ddl:
+            if name in self.databases():
+                if if_not_exists:
+                    return False
+                raise already_exists(name)
+            self._attach(name)
+            self._duck.execute(f'CREATE SCHEMA "{name}"."PUBLIC"')
+            return True
+
+    def drop_database(self, name: str, *, if_exists: bool) -> bool:
+        """Drop a database and its file; False if there was none."""
+        with self.ddl:
+            if name not in self.databases():
+                if if_exists:
+                    return False
+                raise not_found("Database", name)
+            self._duck.execute(f'DETACH "{name}"')
+            for file in self._databases.glob(f"{name}.db*"):
+                file.unlink()
+            self._forget("database_name = ?", [name])
+            return True
+
+    def create_schema(self, database: str, schema: str, *, if_not_exists: bool) -> bool:
+        """Create a schema; False if it was there already."""
+        with self.ddl:
+            if schema in self.schemas(database):
+                if if_not_exists:
+                    return False
+                raise already_exists(schema)
+            self._duck.execute(f'CREATE SCHEMA "{database}"."{schema}"')
+            return True
+
+    def drop_schema(self, database: str, schema: str, *, if_exists: bool) -> bool:
+        """Drop a schema with everything in it; False if there was none."""
+        with self.ddl:
+            if schema not in self.schemas(database):
+                if if_exists:
+                    return False
+                raise not_found("Schema", f"{database}.{schema}")
+            self._duck.execute(f'DROP SCHEMA "{database}"."{schema}" CASCADE')
+            self._forget("schema_name = ? AND database_name = ?", [schema, database])
+            return True
+
+    def _forget(self, where: str, values: list[str]) -> None:
+        for table in ("_fs_stages", "_fs_file_formats"):
+            self._duck.execute(f"DELETE FROM {_GLOBAL}._fs_information_schema.{table} WHERE {where}", values)
+
+    def cursor(self) -> Cursor:
+        """A new way into the engine, with a transaction and temporary tables of its own."""
+        return Cursor(self._duck.cursor())
+
+    def close(self) -> None:
+        """Write everything to the files."""
+        self._duck.execute("FORCE CHECKPOINT")
+        self._duck.close()
+
+
+class Cursor:
+    """One session's way into the engine: runs parsed Snowflake statements and plain DuckDB SQL."""
+
+    def __init__(self, duck: duckdb.DuckDBPyConnection) -> None:
+        self.duck = duck
+        self._results: dict[str, tuple[Any, ...]] = {}
+        self._connection = fakesnow.fakes.FakeSnowflakeConnection(
+            duck, self._results, create_database=False, create_schema=False
+        )
+        self._cursor = fakesnow.cursor.FakeSnowflakeCursor(self._connection, duck)
+
+    def use(self, database: str | None, schema: str | None) -> None:
+        """Make these the current database and schema; the caller has checked that they exist."""
+        c = self._connection
+        c.database, c.database_set = database, database is not None
+        c._schema, c.schema_set = schema, schema is not None
+        if schema == "INFORMATION_SCHEMA":
+            c._schema = "_FS_INFORMATION_SCHEMA"
+        if database is None:
+            self.duck.execute("SET schema = 'memory.main'")
+        else:
+            self.duck.execute(f'SET schema = \'"{database}"."{c._schema or "main"}"\'')
+
+    def run(self, expression: exp.Expression, params: list[Any] | dict[str, Any] | None) -> Result:
+        """Run one Snowflake statement through fakesnow's transforms."""
+        cursor = self._cursor
+        type_id = statement_type_id(expression)
+        for part in cursor._transform_explode(expression):
+            transformed = cursor._transform(part, params)
+            cursor._execute(transformed, params if transformed.find(exp.Placeholder) else None)
+        self._results.clear()
+        types = [str(column[1]) for column in self.duck.description]
+        return Result(cursor._arrow_table, types, type_id, cursor._rowcount)
+
+    def run_batch(self, expression: exp.Expression, batch: list[tuple[Any, ...]]) -> int:
+        """Run one statement without a result for each row of bound values; returns the rows changed."""
+        transformed = self._cursor._transform(expression, list(batch[0]))
+        sql = transformed.sql(dialect="duckdb")
+        return sum(self.duck.execute(sql, row).fetchall()[0][0] for row in batch)
+
+    def to_duckdb(self, expression: exp.Expression, params: list[Any] | None = None) -> str:
+        """The DuckDB text of a Snowflake query."""
+        return str(self._cursor._transform(expression, params).sql(dialect="duckdb"))
+
+    def query(self, sql: str, params: list[Any] | None = None) -> Result:
+        """Run DuckDB's own SQL and keep its rows."""
+        self.duck.execute(sql, params)
+        types = [str(column[1]) for column in self.duck.description]
+        return Result(self.duck.to_arrow_table(), types)
+
+    def register(self, name: str, table: pa.Table) -> None:
+        """Let statements of this session read an arrow table under a name."""
+        self.duck.register(name, table)
+
+    def unregister(self, name: str) -> None:
+        """Forget a registered table."""
+        self.duck.unregister(name)
+
+    def interrupt(self) -> None:
+        """Stop the statement that is running."""
+        self.duck.interrupt()
+
+    def close(self) -> None:
+        """Give up the connection; an open transaction is rolled back."""
+        self.duck.close()
+
+
+def upper_case(expression: exp.Expression) -> exp.Expression:
+    """Put unquoted identifiers in capitals."""
+    return expression.transform(transforms.upper_case_unquoted_identifiers, copy=False)

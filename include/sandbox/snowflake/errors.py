@@ -1,0 +1,151 @@
+"""Snowflake's error codes, and the translation of the engine's faults into them.
+
+Whatever goes wrong inside must reach the client as one `SqlError`: an HTTP 500 would
+make the connector send the statement again.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import duckdb
+import snowflake.connector.errors
+
+COMPILATION = "SQL compilation error:\n"
+
+
+@dataclass
+class SqlError(Exception):
+    """An error as Snowflake reports it: a number, an SQLSTATE and a text."""
+
+    code: int
+    sqlstate: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.code:06d} ({self.sqlstate}): {self.message}"
+
+
+def unsupported(what: str) -> SqlError:
+    """The one refusal for everything that the sandbox does not implement."""
+    return SqlError(
+        2, "0A000", f"Unsupported feature '{what}': the Snowflake sandbox does not implement this statement."
+    )
+
+
+def syntax_error(detail: str) -> SqlError:
+    """Text that is not Snowflake SQL."""
+    return SqlError(1003, "42000", f"{COMPILATION}syntax error: {detail}")
+
+
+def not_found(kind: str, name: str) -> SqlError:
+    """An object that is not there, or that the role may not see."""
+    return SqlError(2003, "02000", f"{COMPILATION}{kind} '{name}' does not exist or not authorized.")
+
+
+def already_exists(name: str) -> SqlError:
+    """A CREATE without IF NOT EXISTS or OR REPLACE over an existing object."""
+    return SqlError(2002, "42710", f"{COMPILATION}Object '{name}' already exists.")
+
+
+def invalid_identifier(name: str) -> SqlError:
+    """A column that none of the statement's tables has."""
+    return SqlError(904, "42000", f"{COMPILATION}error line 1 at position 0\ninvalid identifier '{name}'")
+
+
+def invalid_argument_types(function: str, types: str) -> SqlError:
+    """A call whose arguments do not fit the function's signature, in number or in type."""
+    return SqlError(
+        1044,
+        "42P13",
+        f"{COMPILATION}error line 1 at position 0\nInvalid argument types for function '{function}': ({types})",
+    )
+
+
+# What the engine says (a pattern), what Snowflake says (number, SQLSTATE, text with the pattern's groups).
+_TRANSLATIONS: list[tuple[str, int, str, str]] = [
+    (r'Referenced (?:update )?column "?(.+?)"? not found', 904, "42000", "invalid identifier '{0}'"),
+    (r'Table "(.+?)" does not have a column with name "(.+?)"', 904, "42000", "invalid identifier '{1}'"),
+    (r'Referenced table "(.+?)" not found', 904, "42000", "invalid identifier '{0}'"),
+    (
+        r'Table with name "?(.+?)"? does not exist because schema',
+        2003,
+        "42S02",
+        "Object '{0}' does not exist or not authorized.",
+    ),
+    (
+        r'(?:Table|View) with name "?(.+?)"? does not exist',
+        2003,
+        "42S02",
+        "Object '{0}' does not exist or not authorized.",
+    ),
+    (
+        r'Schema with name "?(.+?)"? does not exist',
+        2003,
+        "02000",
+        "Schema '{0}' does not exist or not authorized.",
+    ),
+    (
+        r'No catalog \+ schema named "(.+?)" found',
+        2043,
+        "02000",
+        "Object does not exist, or operation cannot be performed.",
+    ),
+    (
+        r'(?:Scalar |Table |Aggregate |Macro )?Function with name "?(\S+?)"? does not exist',
+        2140,
+        "42601",
+        "Unknown function {0}",
+    ),
+    (r'with name "?(.+?)"? already exists', 2002, "42710", "Object '{0}' already exists."),
+    (
+        r'table "?.+?"? has (\d+) columns but (\d+) values were supplied',
+        2020,
+        "21S01",
+        "Insert value list does not match column list expecting {0} but got {1}",
+    ),
+    (
+        r'column "(.+?)" must appear in the GROUP BY clause',
+        979,
+        "42601",
+        "'{0}' is not a valid group by expression",
+    ),
+    (r'Ambiguous reference to column name "(.+?)"', 2008, "42601", "ambiguous column name '{0}'"),
+]
+_RUNTIME: list[tuple[str, int, str, str]] = [
+    (r"Could not convert string '(.*?)' to", 100038, "22018", "Numeric value '{0}' is not recognized"),
+    (r'invalid (?:timestamp|date).*?"(.*?)"', 100040, "22007", "Date '{0}' is not recognized"),
+    (
+        r"NOT NULL constraint failed: (?:.*\.)?(\S+)",
+        100072,
+        "22000",
+        "NULL result in a non-nullable column '{0}'",
+    ),
+    (r"[Dd]ivision by zero", 100051, "22012", "Division by zero"),
+]
+
+
+def translate(error: BaseException) -> SqlError:
+    """Express any fault as an error of Snowflake's; what is not recognised keeps its own text."""
+    if isinstance(error, SqlError):
+        return error
+    cause = error.__cause__
+    if isinstance(error, snowflake.connector.errors.Error) and not isinstance(cause, duckdb.Error):
+        return SqlError(error.errno or 2, error.sqlstate or "42000", error.raw_msg or str(error))
+    if isinstance(cause, duckdb.Error):
+        error = cause
+    if isinstance(error, NotImplementedError):
+        return unsupported(str(error))
+    if isinstance(error, duckdb.InterruptException):
+        return SqlError(604, "57014", "SQL execution canceled")
+    text = str(error).split("\nLINE ")[0].strip()
+    for patterns, prefix in ((_TRANSLATIONS, COMPILATION), (_RUNTIME, "")):
+        for pattern, code, sqlstate, message in patterns:
+            if match := re.search(pattern, text):
+                return SqlError(code, sqlstate, prefix + message.format(*match.groups()))
+    if isinstance(error, duckdb.ParserException):
+        return syntax_error(text)
+    if isinstance(error, duckdb.BinderException | duckdb.CatalogException):
+        return SqlError(2, "42601", COMPILATION + text)
+    return SqlError(300002, "XX000", f"Processing aborted: {type(error).__name__}: {text}")

@@ -1,0 +1,66 @@
+"""The answer to one statement, and how it is put into Snowflake's JSON and Arrow forms."""
+
+from __future__ import annotations
+
+import uuid
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+from fakesnow import statement_type
+from fakesnow.arrow import to_ipc, to_sf
+from fakesnow.rowtype import ColumnInfo, describe_as_rowtype
+
+_ARROW_TO_ENGINE = {pa.int64(): "BIGINT", pa.bool_(): "BOOLEAN", pa.float64(): "DOUBLE"}
+CREATED_ON = pa.timestamp("us", tz="UTC")
+
+
+@dataclass
+class Result:
+    """Rows with the engine's type names of their columns, or a file transfer for the client to do."""
+
+    table: pa.Table
+    types: list[str]
+    type_id: int = statement_type.UNKNOWN
+    rowcount: int | None = None
+    transfer: dict[str, Any] | None = None
+    query_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @property
+    def rowtype(self) -> list[ColumnInfo]:
+        """The columns as Snowflake describes them."""
+        names = self.table.column_names
+        return describe_as_rowtype([(n, t, None, None, None, None) for n, t in zip(names, self.types, strict=True)])
+
+    def payload(self) -> dict[str, Any]:
+        """The part of the response that carries the rows."""
+        if self.type_id in statement_type.DML_TYPE_IDS:
+            # Clients read the counts of changed rows from JSON only.
+            rows = [[None if v is None else str(v) for v in row.values()] for row in self.table.to_pylist()]
+            return {"queryResultFormat": "json", "rowset": rows, "total": len(rows)}
+        rowtype = self.rowtype
+        encoded = b64encode(to_ipc(to_sf(self.table, rowtype))).decode() if self.table.num_rows else ""
+        return {"queryResultFormat": "arrow", "rowsetBase64": encoded, "total": self.table.num_rows}
+
+
+def rows(records: Sequence[dict[str, Any]], columns: dict[str, pa.DataType] | Sequence[str]) -> Result:
+    """Make a result of plain records; columns without a type are text."""
+    types = columns if isinstance(columns, dict) else dict.fromkeys(columns, pa.string())
+    table = pa.Table.from_pylist(list(records), schema=pa.schema(list(types.items())))
+    return Result(table, [_engine_type(t) for t in types.values()])
+
+
+def status(message: str) -> Result:
+    """The one row, one column answer of most statements that return no data."""
+    return rows([{"status": message}], ["status"])
+
+
+DONE = "Statement executed successfully."
+
+
+def _engine_type(type_: pa.DataType) -> str:
+    if pa.types.is_timestamp(type_):
+        return "TIMESTAMP WITH TIME ZONE" if type_.tz else "TIMESTAMP"
+    return _ARROW_TO_ENGINE.get(type_, "VARCHAR")

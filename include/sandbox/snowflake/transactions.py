@@ -1,0 +1,132 @@
+"""Snowflake's transactions (READ COMMITTED, statement-wise failure) on top of DuckDB's (snapshots, all or nothing).
+
+Until its first change a transaction reads without one of DuckDB's, so each statement sees what is
+committed. A failed statement undoes itself only: the changes before it are made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+
+import duckdb
+
+from include.sandbox.snowflake.engine import Cursor
+from include.sandbox.snowflake.errors import SqlError
+from include.sandbox.snowflake.locks import LockTable, Mode
+from include.sandbox.snowflake.results import Result
+
+Run = Callable[[], Result]
+
+
+class Transaction:
+    """The transaction of one session, open or not."""
+
+    def __init__(self, cursor: Cursor, locks: LockTable, owner: object) -> None:
+        self._cursor = cursor
+        self._locks = locks
+        self._owner = owner
+        self._begun = False  # DuckDB's own transaction
+        self._changes: list[tuple[Run, int | None]] = []
+        self.open = False
+
+    def begin(self) -> None:
+        """Open a transaction; within an open one this does nothing, as in Snowflake."""
+        self.open = True
+
+    def commit(self) -> None:
+        """Make the changes durable and visible, then let go of the locks."""
+        try:
+            if self._begun:
+                self._cursor.duck.execute("COMMIT")
+        except duckdb.Error:
+            self._begun = False
+            raise
+        finally:
+            self._finish()
+
+    def rollback(self) -> None:
+        """Undo the changes and let go of the locks."""
+        try:
+            self._undo()
+        finally:
+            self._finish()
+
+    def query(self, run: Run) -> Result:
+        """Run a statement that changes nothing."""
+        try:
+            return run()
+        except Exception:
+            if self._begun:
+                self._redo_changes()
+            raise
+
+    def change(self, table: Hashable, mode: Mode, run: Run, timeout: float) -> Result:
+        """Run a statement that changes one table, when the table's lock has been had.
+
+        Outside an open transaction it is one of its own. A change of no rows keeps no lock.
+        """
+        alone = not self.open
+        is_new = self._locks.acquire(self._owner, table, mode, timeout)
+        try:
+            result = self._attempt(run)
+            if alone:
+                self.commit()
+        except BaseException:
+            if alone:
+                self.rollback()
+            else:
+                self._redo_changes()
+                if is_new:
+                    self._locks.release(self._owner, table, mode)
+            raise
+        if not alone:
+            self._changes.append((run, result.rowcount))
+            if is_new and not result.rowcount:
+                self._locks.release(self._owner, table, mode)
+        return result
+
+    def alter(self, table: Hashable, run: Run, timeout: float) -> Result:
+        """Run a statement on a table's definition: it commits what is open and waits for changes under way."""
+        self.commit()
+        self._locks.acquire(self._owner, table, Mode.ALTER, timeout)
+        try:
+            return run()
+        finally:
+            self._locks.release(self._owner)
+
+    def _attempt(self, run: Run) -> Result:
+        self._start()
+        try:
+            return run()
+        except duckdb.TransactionException:
+            # The table changed after this transaction's snapshot was taken; the lock is ours now, so take a new one.
+            self._redo_changes()
+            self._start()
+            return run()
+
+    def _start(self) -> None:
+        if not self._begun:
+            self._cursor.duck.execute("BEGIN")
+            self._begun = True
+
+    def _undo(self) -> None:
+        if self._begun:
+            self._begun = False
+            self._cursor.duck.execute("ROLLBACK")
+
+    def _redo_changes(self) -> None:
+        """Start over with a new snapshot and the changes made so far."""
+        self._undo()
+        for run, rowcount in self._changes:
+            self._start()
+            if run().rowcount != rowcount:
+                self.rollback()
+                raise SqlError(
+                    300005, "40001", "The transaction was rolled back: rows that it had read were changed meanwhile."
+                )
+
+    def _finish(self) -> None:
+        self._begun = False
+        self.open = False
+        self._changes.clear()
+        self._locks.release(self._owner)
