@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import contextmanager
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
@@ -105,7 +106,7 @@ class EvaluateChallengerOperator(WarehouseOperator):
 
     def _check_unseen(self, champion: ModelVersion, first: Week) -> None:
         trained_up_to = champion.provenance.get("trained_up_to")
-        if trained_up_to and Week.parse(trained_up_to, self.source.starts_on) >= first:
+        if trained_up_to and date.fromisoformat(trained_up_to[:10]) >= first.start:
             raise InputDataError(
                 f"champion {champion.name} was trained on weeks up to {trained_up_to}, so the holdout from {first} on "
                 f"would flatter it; retrain as of a later week"
