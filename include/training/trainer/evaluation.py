@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ def evaluate(task: str, target: Floats, scores: Floats, classes: tuple[Any, ...]
             "mae": float(metrics.mean_absolute_error(target, scores)),
             "r2": float(metrics.r2_score(target, scores)) if len(target) > 1 else None,
         }
+    scores = _add_up_to_one(scores)
     predicted = predict_class(task, scores)
     average = "binary" if task == "binary_classification" else "macro"
     labels = list(range(len(classes or ())))
@@ -37,7 +37,7 @@ def evaluate(task: str, target: Floats, scores: Floats, classes: tuple[Any, ...]
         "recall": float(recall),
         "f1": float(f1),
         "roc_auc": _roc_auc(target, scores, labels),
-        "log_loss": float(metrics.log_loss(target, scores.astype(np.float64), labels=labels)),
+        "log_loss": float(metrics.log_loss(target, scores, labels=labels)),
     }
 
 
@@ -59,14 +59,15 @@ def predict_class(task: str, scores: Floats) -> Floats:
     return np.argmax(scores, axis=1).astype(np.float64)
 
 
+def _add_up_to_one(scores: Floats) -> Floats:
+    """Mend what single precision leaves: scikit-learn wants probabilities that add up to 1 exactly."""
+    exact = scores.astype(np.float64)
+    return exact if exact.ndim == 1 else exact / exact.sum(axis=1, keepdims=True)
+
+
 def _roc_auc(target: Floats, scores: Floats, labels: list[int]) -> float | None:
     if len(np.unique(target)) < len(labels):
         return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if scores.ndim == 1:
-            return float(metrics.roc_auc_score(target, scores))
-        # The rows must add up to 1 more exactly than single precision does.
-        exact = scores.astype(np.float64)
-        exact /= exact.sum(axis=1, keepdims=True)
-        return float(metrics.roc_auc_score(target, exact, multi_class="ovr", labels=labels))
+    if scores.ndim == 1:
+        return float(metrics.roc_auc_score(target, scores))
+    return float(metrics.roc_auc_score(target, scores, multi_class="ovr", labels=labels))

@@ -22,6 +22,7 @@ def main(arguments: Sequence[str]) -> int:
             arguments,
             model_dir=Path(os.environ.get("SM_MODEL_DIR", "/opt/ml/model")),
             output_data_dir=Path(os.environ.get("SM_OUTPUT_DATA_DIR", output_dir / "data")),
+            source_dir=SOURCE_DIR,
         )
     except Exception as error:
         failure.report(error, output_dir)
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def run(arguments: Sequence[str], *, model_dir: Path, output_data_dir: Path, source_dir: Path = SOURCE_DIR) -> None:
+def run(arguments: Sequence[str], *, model_dir: Path, output_data_dir: Path, source_dir: Path) -> None:
     """Do what `job.json` in the source directory asks for."""
     job = read_job(source_dir / "job.json")
     hyperparameters = parse_hyperparameters(arguments)
