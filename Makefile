@@ -35,7 +35,7 @@ format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff format .
 
 bench: $(INSTALLED) ## Measure; NAME=loop for one
-	$(BIN)/python -m tests.bench $(NAME)
+	PYTHONPATH=tests:. $(BIN)/python -m bench $(NAME)
 
 sandbox: $(INSTALLED) ## Run the Snowflake and AWS stand-ins in the foreground
 	@exec $(BIN)/python -m include.sandbox up --state .sandbox

@@ -1,0 +1,1 @@
+"""Benchmarks: ``make bench`` measures, prints and writes ``.bench/results.json``."""

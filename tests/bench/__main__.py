@@ -1,0 +1,36 @@
+"""Runs the benchmarks asked for (all, if none is), prints a line a figure, exits 1 where a bound is missed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from bench import install, loop, parse
+from bench.figure import Figure
+
+RESULTS = Path(__file__).parents[2] / ".bench" / "results.json"
+BENCHMARKS = {"install": install.measure, "loop": loop.measure, "parse": parse.measure}
+
+
+def main(names: list[str]) -> int:
+    """Measure and report."""
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"no benchmark {unknown[0]!r}; there are: {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    figures: list[Figure] = []
+    for name in names or list(BENCHMARKS):
+        for figure in BENCHMARKS[name]():
+            bound = "" if figure.bound is None else f"  (at most {figure.bound:g})"
+            print(f"{figure.name:34} {figure.value:10.2f} {figure.unit}{bound}{'' if figure.ok else '  MISSED'}")
+            sys.stdout.flush()
+            figures.append(figure)
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps([{**asdict(figure), "ok": figure.ok} for figure in figures], indent=1) + "\n")
+    return 0 if all(figure.ok for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
