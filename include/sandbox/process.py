@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -43,10 +44,10 @@ def up(state: Path, snowflake_port: int | None, aws_port: int | None, only: str 
         servers: list[subprocess.Popen[bytes]] = []
         try:
             servers.extend(_launch(known, name, state) for name in _names(only))
-            for name in _names(only):
-                _wait_until(_PROBES[name](known), servers, f"the {name} server")
+            for name, server in zip(_names(only), servers, strict=True):
+                _wait_until(_PROBES[name](known), server, f"the {name} server")
             settings.write_clients_files(known)
-            settings.write_private(ready, f"{os.getpid()}\n")
+            settings.write_private(ready, "".join(f"{pid}\n" for pid in [os.getpid(), *(s.pid for s in servers)]))
             print(f"The sandbox is ready: source {state / 'env'}", flush=True)
             return _watch(servers)
         except KeyboardInterrupt:
@@ -74,9 +75,13 @@ class Sandbox:
         self.process.wait(30)
 
     def kill(self) -> None:
-        """End it at once, as a crash would; its servers end with it."""
+        """End it and its servers at once, as a crash would."""
+        _, *servers = _ready_processes(self.settings.state)
         self.process.kill()
         self.process.wait(30)
+        for pid in servers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         for port in (self.settings.snowflake_port, self.settings.aws_port):
             deadline = time.monotonic() + 10
             while settings.is_taken(port) and time.monotonic() < deadline:
@@ -107,14 +112,34 @@ def start(
 
 
 def wait_ready(state: Path, timeout: float, process: subprocess.Popen[bytes] | None = None) -> None:
-    """Wait until the sandbox on this state is ready."""
+    """Wait until the sandbox on this state is ready; with a process, the one that it runs."""
     deadline = time.monotonic() + timeout
-    while not (state / "ready").exists():
+    while not _is_ready(state, process):
         if process and process.poll() is not None:
             raise SandboxError(f"the sandbox ended with code {process.returncode}; see {state / 'sandbox.log'}")
         if time.monotonic() > deadline:
             raise SandboxError(f"the sandbox on {state} is not ready after {timeout:g} s; see {state / 'sandbox.log'}")
         time.sleep(0.05)
+
+
+def _is_ready(state: Path, process: subprocess.Popen[bytes] | None) -> bool:
+    """True if the sandbox lives and said that it is ready; one that was killed left its word behind."""
+    processes = _ready_processes(state)
+    if not processes or (process and process.pid != processes[0]):
+        return False
+    try:
+        os.kill(processes[0], 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _ready_processes(state: Path) -> list[int]:
+    """The processes of a ready sandbox: `up` itself, then its servers."""
+    try:
+        return [int(pid) for pid in (state / "ready").read_text().split()]
+    except FileNotFoundError:
+        return []
 
 
 def _names(only: str | None) -> list[str]:
@@ -127,7 +152,8 @@ def _launch(known: Settings, name: str, state: Path) -> subprocess.Popen[bytes]:
         raise SandboxError(
             f"port {port} of the {name} server is taken; choose another with --{name}-port (0: any free)"
         )
-    command = [sys.executable, "-m", f"include.sandbox.{name}", "--state", str(known.state), "--port", str(port)]
+    folder = known.state / "aws" if name == "aws" else known.state
+    command = [sys.executable, "-m", f"include.sandbox.{name}", "--state", str(folder), "--port", str(port)]
     # A session of its own, so that Ctrl-C reaches the server through `up` only, in order.
     return subprocess.Popen(  # noqa: S603
         command,
@@ -181,10 +207,10 @@ def _aws_probe(known: Settings) -> Callable[[], bool]:
 _PROBES = {"snowflake": _snowflake_probe, "aws": _aws_probe}
 
 
-def _wait_until(answers: Callable[[], bool], servers: list[subprocess.Popen[bytes]], what: str) -> None:
+def _wait_until(answers: Callable[[], bool], server: subprocess.Popen[bytes], what: str) -> None:
     deadline = time.monotonic() + 60
     while not answers():
-        if any(server.poll() is not None for server in servers):
+        if server.poll() is not None:
             raise SandboxError(f"{what} ended before it was ready")
         if time.monotonic() > deadline:
             raise SandboxError(f"{what} does not answer")

@@ -73,7 +73,7 @@ def serve(server: Server, account: Account, known: settings.Settings, port: int)
         ssl_certfile=str(known.certificate),
         ssl_keyfile=str(known.key),
         timeout_keep_alive=86_400,
-        timeout_graceful_shutdown=2,
+        timeout_graceful_shutdown=1,
     )
     server.close()
     account.engine.close()
