@@ -23,6 +23,8 @@ TERMINAL_STATUSES = frozenset({"Completed", "Failed", "Stopped"})
 NAME_LIMIT = 63
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 FIRST_POLL_SECONDS = 0.5
+# So many looks in a row may fail, throttled or on a broken network, before the wait is given up.
+FAILED_LOOKS_BORNE = 10
 _PREFIX_LIMIT = 40
 _POLL_GROWTH = 1.3
 _METRICS = {

@@ -125,8 +125,7 @@ class _Run:
         self.job.enter("Downloading")
         for host in self.hosts:
             container.prepare(host, self.job.request, self._script)
-        if self.job.training_job_status == "InProgress":
-            self.job.enter("Training")
+        self.job.enter("Training")
         save()
         followers = [self._start_host(host) for host in self.hosts]
         failed, timed_out = self._wait()

@@ -77,7 +77,7 @@ class TrainingJob:
     def enter(self, secondary: str, *, status: str | None = None, reason: str | None = None) -> None:
         """Move on to a secondary status; ``status`` where the main one changes too."""
         with self._lock:
-            if self.is_terminal:
+            if self.is_terminal or (self.training_job_status == "Stopping" and status is None):
                 return
             moment = now()
             if self.transitions:

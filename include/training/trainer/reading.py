@@ -6,6 +6,7 @@ The login comes from Secrets Manager by the secret's id and is never written any
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -54,7 +55,8 @@ def read_secret(secret_id: str) -> dict[str, Any]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        text = boto3.client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"]
+        client = boto3.client("secretsmanager", region_name=_region_of(secret_id))
+        text = client.get_secret_value(SecretId=secret_id)["SecretString"]
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == "ResourceNotFoundException":
@@ -71,6 +73,12 @@ def read_secret(secret_id: str) -> dict[str, Any]:
     except KeyError:
         raise TrainingFailure(f"secret {secret_id!r} is binary; store the login as a JSON text") from None
     return connect_arguments(secret_id, text)
+
+
+def _region_of(secret_id: str) -> str | None:
+    """Return the region of a secret's ARN, or else the job's: SageMaker sets a variable that boto3 does not read."""
+    is_arn = secret_id.startswith("arn:")
+    return secret_id.split(":")[3] if is_arn else os.environ.get("AWS_REGION")
 
 
 def connect_arguments(secret_id: str, text: str) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class SageMakerTrainingHook(AwsBaseHook):
     def describe(self, name: str) -> dict[str, Any] | None:
         """Return a job's description, or None if there is none.
 
+        :raises TrainingError: if the connection may not look at it
         :raises ServiceUnreachableError: if nobody answers
         """
         try:
@@ -42,7 +43,7 @@ class SageMakerTrainingHook(AwsBaseHook):
         except ClientError as error:
             if _code(error) == "ValidationException" and "not found" in str(error):
                 return None
-            raise
+            raise _refused("DescribeTrainingJob", name, error) from None
         except (ConnectionError, HTTPClientError) as error:
             raise _unreachable(error) from None
 
@@ -59,8 +60,7 @@ class SageMakerTrainingHook(AwsBaseHook):
             if _METRICS_REFUSED in str(error):
                 # Amazon's own algorithm images bring theirs; ours are for the console only.
                 return self.create(_without_metrics(request))
-            name, message = request["TrainingJobName"], error.response["Error"]["Message"]
-            raise TrainingError(f"SageMaker refused training job {name} ({_code(error)}): {message}") from None
+            raise _refused("CreateTrainingJob", request["TrainingJobName"], error) from None
         except (ConnectionError, HTTPClientError) as error:
             raise _unreachable(error) from None
         return True
@@ -166,6 +166,11 @@ def _code(error: ClientError) -> str:
 def _without_metrics(request: Mapping[str, Any]) -> dict[str, Any]:
     algorithm = {key: value for key, value in request["AlgorithmSpecification"].items() if key != "MetricDefinitions"}
     return {**request, "AlgorithmSpecification": algorithm}
+
+
+def _refused(call: str, name: str, error: ClientError) -> TrainingError:
+    message = error.response["Error"]["Message"]
+    return TrainingError(f"SageMaker refused {call} of training job {name} ({_code(error)}): {message}")
 
 
 def _unreachable(error: Exception) -> ServiceUnreachableError:

@@ -7,14 +7,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from airflow.configuration import conf
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk.exceptions import TaskDeferralTimeout
 
 from snowmaker import training_job, training_source
-from snowmaker.exceptions import TrainingError
+from snowmaker.exceptions import ServiceUnreachableError, TrainingError
 from snowmaker.hooks.sagemaker import SageMakerTrainingHook, find_image, split_uri
+from snowmaker.links.sagemaker import TrainingJobLink
 from snowmaker.operators.base import code_commit
 from snowmaker.training_job import Action, OnExisting, TaskIdentity, TrainingResult, TrainingSpec
 from snowmaker.triggers.sagemaker import SageMakerTrainingTrigger
@@ -57,13 +57,14 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
     :param max_runtime_seconds: SageMaker stops the job after so long
     :param queue_margin_seconds: how much longer to wait for the job to be started and to upload
     :param poll_interval: longest pause between two looks at the job, in seconds; the first ones are short
-    :param deferrable: wait in the triggerer (default: Airflow's ``operators.default_deferrable``, or true)
+    :param deferrable: wait in the triggerer, without a worker slot (default true)
     :param on_existing: what a job of the same name means: ``reattach`` (default) as told above, ``fail``, or
         ``new`` to start another one whatever there is
     :return: ``{"job_name", "job_arn", "artefact_uri", "metrics", "table", "rows", "billable_seconds"}``
     """
 
     aws_hook_class = SageMakerTrainingHook
+    operator_extra_links = (TrainingJobLink(),)
     template_fields: Sequence[str] = aws_template_fields(
         "source_dir",
         "table",
@@ -107,7 +108,7 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
         max_runtime_seconds: int = 3600,
         queue_margin_seconds: int = 3600,
         poll_interval: float = 30.0,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=True),
+        deferrable: bool = True,
         on_existing: OnExisting = "reattach",
         **kwargs: Any,
     ) -> None:
@@ -141,12 +142,12 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
         self.poll_interval = poll_interval
         self.deferrable = deferrable
         self.on_existing: OnExisting = on_existing
-        self._waits_for: str | None = None
+        self._job_name: str | None = None
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Find or create the job, wait for it, return its result."""
         description = self._find_or_create(context)
-        self._waits_for = description["TrainingJobName"]
+        self._job_name = description["TrainingJobName"]
         if not training_job.is_ended(description):
             if self.deferrable:
                 self._defer()
@@ -163,11 +164,8 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
             raise TrainingError(
                 f"training job {name} cannot be looked at: {error}; it is not stopped, a retry finds it"
             )
-        self._waits_for = name
-        description = self.hook.describe(name)
-        if description is None:
-            raise TrainingError(f"training job {name} was deleted while the task waited for it; clear the task")
-        return self._finish(description)
+        self._job_name = name
+        return self._finish(self._look(name))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
         """Stop the job if the wait for it has timed out: no trigger's ``on_kill`` is called then."""
@@ -180,11 +178,16 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
             self.hook.stop(running)
             raise TrainingError(f"{self._tell_timeout(running)}; it is being stopped") from None
 
+    @property
+    def job_address(self) -> tuple[str, str] | None:
+        """Region and name of the task's job, once it is known."""
+        return (self.hook.conn_region_name, self._job_name) if self._job_name else None
+
     def on_kill(self) -> None:
-        """Stop the job that this task waits for."""
-        if self._waits_for:
-            self.log.info("Stopping training job %s", self._waits_for)
-            self.hook.stop(self._waits_for)
+        """Stop the task's job; nothing if it has ended."""
+        if self._job_name:
+            self.log.info("Stopping training job %s", self._job_name)
+            self.hook.stop(self._job_name)
 
     def _find_or_create(self, context: Mapping[str, Any]) -> dict[str, Any]:
         files = training_source.read_source(Path(self.source_dir), self.entry_point)
@@ -213,7 +216,7 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
         self.hook.upload_once(source_uri, training_source.pack(packed))
         image = spec.image_uri or find_image(spec.framework_version, self.hook.conn_region_name)
         request = training_job.build_request(spec, name=name, image_uri=image, source_uri=source_uri)
-        self._waits_for = name  # a kill from here on must stop it
+        self._job_name = name  # a kill from here on must stop it
         created = self.hook.create(request)
         if created:
             self.log.info("Training job %s created from %s", name, source_uri)
@@ -255,7 +258,7 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
     def _defer(self) -> None:
         self.defer(
             trigger=SageMakerTrainingTrigger(
-                job_name=str(self._waits_for),
+                job_name=str(self._job_name),
                 poll_interval=self.poll_interval,
                 aws_conn_id=self.aws_conn_id,
                 region_name=self.region_name,
@@ -269,22 +272,31 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
     def _wait(self, description: dict[str, Any]) -> dict[str, Any]:
         name = description["TrainingJobName"]
         deadline = time.monotonic() + self._patience.total_seconds()
-        delay = None
+        delay, failures = None, 0
         while not training_job.is_ended(description):
             if time.monotonic() > deadline:
                 self.hook.stop(name)
                 raise TrainingError(f"{self._tell_timeout(name)}; it is being stopped")
             delay = training_job.next_poll_delay(delay, self.poll_interval)
             time.sleep(delay)
-            found = self.hook.describe(name)
-            if found is None:
-                raise TrainingError(f"training job {name} was deleted while the task waited for it; clear the task")
-            description = found
+            try:
+                description = self._look(name)
+                failures = 0
+            except (TrainingError, ServiceUnreachableError) as error:
+                failures += 1
+                self.log.warning("Look %d at training job %s failed: %s", failures, name, error)
+                if failures >= training_job.FAILED_LOOKS_BORNE:
+                    raise
+        return description
+
+    def _look(self, name: str) -> dict[str, Any]:
+        description = self.hook.describe(name)
+        if description is None:
+            raise TrainingError(f"training job {name} was deleted while the task waited for it; clear the task")
         return description
 
     def _finish(self, description: Mapping[str, Any]) -> dict[str, Any]:
         name = description["TrainingJobName"]
-        self._waits_for = None
         if description["TrainingJobStatus"] != "Completed":
             for line in self.hook.last_log_lines(name):
                 self.log.info("[%s] %s", name, line)

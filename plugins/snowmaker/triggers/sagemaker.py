@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from snowmaker.hooks.sagemaker import SageMakerTrainingHook
-from snowmaker.training_job import is_ended, next_poll_delay
+from snowmaker.training_job import FAILED_LOOKS_BORNE, is_ended, next_poll_delay
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-_FAILURES_BORNE = 10
 
 
 class SageMakerTrainingTrigger(BaseTrigger):
@@ -83,7 +81,7 @@ class SageMakerTrainingTrigger(BaseTrigger):
             except Exception as error:
                 failures += 1
                 self.log.warning("Look %d at training job %s failed: %s", failures, self.job_name, error)
-                if failures >= _FAILURES_BORNE:
+                if failures >= FAILED_LOOKS_BORNE:
                     yield self._event(error=f"{type(error).__name__}: {error}")
                     return
             else:

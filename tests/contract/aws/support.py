@@ -33,6 +33,7 @@ class Server:
 
     def __init__(self, state: Path) -> None:
         self.state = state
+        self._clients: dict[tuple[str, str], Any] = {}
         self.start()
 
     def start(self) -> None:
@@ -48,7 +49,11 @@ class Server:
 
     def client(self, service: str) -> Any:
         config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
-        return boto3.client(service, endpoint_url=self.url, config=config, **CREDENTIALS)
+        if (self.url, service) not in self._clients:
+            # Making one takes longer than most calls.
+            client = boto3.client(service, endpoint_url=self.url, config=config, **CREDENTIALS)
+            self._clients[self.url, service] = client
+        return self._clients[self.url, service]
 
     def kill(self) -> None:
         self.process.kill()

@@ -247,10 +247,40 @@ def test_a_trigger_bears_some_failures_but_not_for_ever() -> None:
     assert events == [{"job_name": "n", "error": "OSError: reset"}]
 
 
-def test_a_trigger_s_error_fails_the_task_and_leaves_the_job_running() -> None:
+def make_task() -> SageMakerTrainOperator:
+    """A task whose hook is a stand-in."""
     needed = dict.fromkeys(SageMakerTrainOperator.template_fields, "s3://b")
     task = SageMakerTrainOperator(task_id="train", label="Y", **needed)
-    task.__dict__["hook"] = mock.create_autospec(SageMakerTrainingHook, instance=True)
+    task.__dict__["hook"] = mock.create_autospec(SageMakerTrainingHook, instance=True, conn_region_name="eu-west-1")
+    return task
+
+
+def test_a_task_links_to_its_job_once_there_is_one() -> None:
+    task = make_task()
+    (link,) = task.operator_extra_links
+    assert link.get_link(task, ti_key=None) == ""
+    completed = {"TrainingJobName": "n", "TrainingJobStatus": "Stopped"}
+    task.hook.describe.return_value = completed
+    with pytest.raises(TrainingError, match="training job n is Stopped"):
+        task.execute_complete({}, {"job_name": "n"})
+    address = "https://eu-west-1.console.aws.amazon.com/sagemaker/home?region=eu-west-1#/jobs/n"
+    assert link.get_link(task, ti_key=None) == address
+
+
+def test_a_waiting_task_bears_some_failures_but_not_for_ever() -> None:
+    task = make_task()
+    ended = {"TrainingJobName": "n", "TrainingJobStatus": "Completed"}
+    running = {"TrainingJobName": "n", "TrainingJobStatus": "InProgress"}
+    with mock.patch("snowmaker.operators.sagemaker.time.sleep", autospec=True):
+        task.hook.describe.side_effect = [TrainingError("throttled")] * 9 + [ended]
+        assert task._wait(running) == ended
+        task.hook.describe.side_effect = [TrainingError("throttled")] * 10
+        with pytest.raises(TrainingError, match="throttled"):
+            task._wait(running)
+
+
+def test_a_trigger_s_error_fails_the_task_and_leaves_the_job_running() -> None:
+    task = make_task()
     with pytest.raises(TrainingError, match="cannot be looked at: OSError: reset; it is not stopped"):
         task.execute_complete({}, {"job_name": "n", "error": "OSError: reset"})
     task.hook.stop.assert_not_called()

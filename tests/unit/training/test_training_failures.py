@@ -105,7 +105,7 @@ def test_a_refused_login_is_told_without_the_password(monkeypatch: pytest.Monkey
 )
 def test_a_secret_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch, code: str, reason: str) -> None:
     client = boto3.client("secretsmanager", region_name="us-east-1")
-    monkeypatch.setattr(boto3, "client", lambda _: client)
+    monkeypatch.setattr(boto3, "client", lambda *_, **__: client)
     stub = Stubber(client)
     stub.add_client_error("get_secret_value", code)
     with stub, pytest.raises(TrainingFailure, match=reason):
