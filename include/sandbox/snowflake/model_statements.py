@@ -159,7 +159,17 @@ def drop_model(session: Session, name: str, exists: str | None) -> Result:
 _MODEL_COLUMNS = {
     "created_on": CREATED_ON,
     **dict.fromkeys(
-        ["name", "model_type", "database_name", "schema_name", "comment", "owner", "default_version_name", "versions", "aliases"],
+        [
+            "name",
+            "model_type",
+            "database_name",
+            "schema_name",
+            "comment",
+            "owner",
+            "default_version_name",
+            "versions",
+            "aliases",
+        ],
         pa.string(),
     ),
 }
@@ -178,7 +188,24 @@ def show_models(session: Session, like: str | None, scope: str | None) -> Result
 _VERSION_COLUMNS = {
     "created_on": CREATED_ON,
     **dict.fromkeys(
-        ["name", "aliases", "comment", "database_name", "schema_name", "model_name", "is_default_version", "functions", "metadata", "user_data", "model_attributes", "size", "environment", "runnable_in", "inference_services", "model_spec"],
+        [
+            "name",
+            "aliases",
+            "comment",
+            "database_name",
+            "schema_name",
+            "model_name",
+            "is_default_version",
+            "functions",
+            "metadata",
+            "user_data",
+            "model_attributes",
+            "size",
+            "environment",
+            "runnable_in",
+            "inference_services",
+            "model_spec",
+        ],
         pa.string(),
     ),
 }

@@ -41,7 +41,8 @@ class Result:
             rows = [[None if v is None else str(v) for v in row.values()] for row in self.table.to_pylist()]
             return {"queryResultFormat": "json", "rowset": rows, "total": len(rows)}
         rowtype = self.rowtype
-        encoded = b64encode(to_ipc(to_sf(self.table, rowtype))).decode() if self.table.num_rows else ""
+        table = _timestamps_as_structs(self.table)
+        encoded = b64encode(to_ipc(to_sf(table, rowtype))).decode() if table.num_rows else ""
         return {"queryResultFormat": "arrow", "rowsetBase64": encoded, "total": self.table.num_rows}
 
 
@@ -58,6 +59,27 @@ def status(message: str) -> Result:
 
 
 DONE = "Statement executed successfully."
+
+
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+
+
+def _timestamps_as_structs(table: pa.Table) -> pa.Table:
+    """Snowflake sends a timestamp as seconds, nanoseconds and (in 1440ths of a day) its zone; NULL stays NULL."""
+    for number, field_ in enumerate(table.schema):
+        if pa.types.is_timestamp(field_.type):
+            column = table.column(number).combine_chunks()
+            per_second = _PER_SECOND[field_.type.unit]
+            value = column.cast(pa.int64()).fill_null(0).to_numpy()
+            parts = {
+                "epoch": pa.array(value // per_second, pa.int64()),
+                "fraction": pa.array(value % per_second * (1_000_000_000 // per_second), pa.int32()),
+            }
+            if field_.type.tz:
+                parts["timezone"] = pa.array([1440] * len(value), pa.int32())
+            structs = pa.StructArray.from_arrays(list(parts.values()), list(parts), mask=column.is_null())
+            table = table.set_column(number, field_.name, structs)
+    return table
 
 
 def _engine_type(type_: pa.DataType) -> str:

@@ -113,6 +113,18 @@ def identifier_calls(expression: exp.Expression, params: Any) -> exp.Expression:
     return expression
 
 
+def column_positions(expression: exp.Expression) -> None:
+    """Let `$1` be the first column of what is read; in a COPY it is the file's row, and stays."""
+    if isinstance(expression, exp.Copy):
+        return
+    for table in expression.find_all(exp.Table):
+        if isinstance(table.this, exp.Var | exp.Literal):
+            raise unsupported("SELECT ... FROM @stage")
+    for parameter in list(expression.find_all(exp.Parameter)):
+        if isinstance(parameter.this, exp.Literal):
+            parameter.replace(exp.PositionalColumn(this=parameter.this))
+
+
 def session_functions(expression: exp.Expression, session: Session) -> exp.Expression:
     """Replace CURRENT_ROLE() and the like by the session's values, keeping their column names."""
     for node in list(expression.find_all(exp.Func)):
@@ -286,7 +298,7 @@ def _merge_kind(when: exp.When) -> str:
 
 def definition(expression: exp.Expression, session: Session) -> exp.Expression:
     """Put a CREATE into the engine's terms: temporary names, clones, typed CTAS, no enforced keys."""
-    if not isinstance(expression, exp.Create) or expression.kind != "TABLE":
+    if not isinstance(expression, exp.Create) or expression.kind not in {"TABLE", "VIEW"}:
         return expression
     if _is_temporary(expression):
         key = target_of(expression)
@@ -337,7 +349,7 @@ def after_definition(expression: exp.Expression, session: Session) -> None:
     """Remember the temporary objects that a statement made or dropped."""
     key = target_of(expression)
     if isinstance(expression, exp.Create) and _is_temporary(expression) and key:
-        if expression.kind == "TABLE" and key[0] != "temp":
+        if expression.kind in {"TABLE", "VIEW"} and key[0] != "temp":
             session.temporary_tables[key] = _physical(key, session)
         elif str(expression.kind).upper() == "STAGE":
             session.temporary_stages.append(lambda: stages.remove_stage(session, key))
@@ -354,14 +366,17 @@ def _physical(key: TableKey, session: Session) -> str:
     return f"{session.id}:{'.'.join(key)}" if key[0] != "temp" else key[2]
 
 
-_SCOPED = re.compile(
+_TEMPORARY = re.compile(
     r"^(\s*CREATE\s+(?:OR\s+REPLACE\s+)?)(?:(?:SCOPED|LOCAL|GLOBAL)\s+TEMP(?:ORARY)?|VOLATILE)\b", re.IGNORECASE
+)
+_LATE_IF_NOT_EXISTS = re.compile(
+    r"^(\s*CREATE\s[\w\s]*?TABLE)\s+((?:\"[^\"]+\"|[\w$.])+)\s+IF\s+NOT\s+EXISTS\b", re.IGNORECASE
 )
 
 
-def plain_temporary(sql: str) -> str:
-    """All of Snowflake's spellings of TEMPORARY, in the one that the parser knows."""
-    return _SCOPED.sub(r"\1TEMPORARY", sql)
+def usual_spelling(sql: str) -> str:
+    """Spellings that Snowflake takes and the parser does not: of TEMPORARY, and of where IF NOT EXISTS stands."""
+    return _LATE_IF_NOT_EXISTS.sub(r"\1 IF NOT EXISTS \2", _TEMPORARY.sub(r"\1TEMPORARY", sql))
 
 
 # ---- SHOW and DESCRIBE ---------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import logging
 import secrets
 import threading
 import time
+import uuid
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 # Snowflake answers a statement that takes longer with "in progress", and the client asks again.
 IN_PROGRESS_AFTER = 40.0
 _SUCCESS = {"data": None, "code": None, "message": None, "success": True}
-_KEPT_REQUESTS = 64
+_KEPT_REQUESTS = 16
 
 
 @dataclass
@@ -47,7 +48,8 @@ class Client:
     session: Session
     token: str
     # The connector sends a request again after a fault of the network: it must not run twice.
-    requests: OrderedDict[str, Future[dict[str, Any]]] = field(default_factory=OrderedDict)
+    requests: OrderedDict[str, str] = field(default_factory=OrderedDict)
+    queries: OrderedDict[str, Future[dict[str, Any]]] = field(default_factory=OrderedDict)
     connections: set[tuple[str, int]] = field(default_factory=set)
     gone_since: float | None = None
 
@@ -158,26 +160,26 @@ class Server:
         if not client:
             return _logged_out()
         body = await _body(request)
-        request_id = request.query_params.get("requestId") or secrets.token_hex(8)
+        request_id = request.query_params.get("requestId") or str(uuid.uuid4())
         if request_id not in client.requests:
-            client.requests[request_id] = self._workers.submit(_run, client.session, body)
-            while len(client.requests) > _KEPT_REQUESTS:
-                client.requests.popitem(last=False)
+            query_id = client.requests[request_id] = str(uuid.uuid4())
+            client.queries[query_id] = self._workers.submit(_run, client.session, body, query_id)
+            for kept in (client.requests, client.queries):
+                while len(kept) > _KEPT_REQUESTS:
+                    kept.popitem(last=False)
         wait = 0.0 if body.get("asyncExec") else self._in_progress_after
-        return await self._answer(client.requests[request_id], request_id, wait)
+        return await self._answer(client, client.requests[request_id], wait)
 
-    async def _answer(self, running: Future[dict[str, Any]], request_id: str, wait: float) -> JSONResponse:
-        try:
-            response = (
-                await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(running)), wait or None)
-                if (wait or running.done())
-                else None
-            )
-        except TimeoutError:
-            response = None
-        if response is not None:
-            return JSONResponse(response)
-        data = {"queryId": request_id, "getResultUrl": f"/queries/{request_id}/result", "queryAbortsAfterSecs": 0}
+    async def _answer(self, client: Client, query_id: str, wait: float) -> JSONResponse:
+        """The response of a statement, or after `wait` seconds that it is in progress."""
+        if query_id not in client.queries:
+            return _failure(SqlError(709, "02000", f"Statement {query_id} not found"))
+        running = client.queries[query_id]
+        if wait:
+            await asyncio.wait([asyncio.wrap_future(running)], timeout=wait)
+            if running.done():
+                return JSONResponse(running.result())
+        data = {"queryId": query_id, "getResultUrl": f"/queries/{query_id}/result"}
         code = "333333" if wait else "333334"
         return JSONResponse({"data": data, "code": code, "message": "Query execution in progress.", "success": True})
 
@@ -186,19 +188,15 @@ class Server:
         client = self._client(request)
         if not client:
             return _logged_out()
-        query_id = request.path_params["query_id"]
-        if query_id not in client.requests:
-            return _failure(SqlError(709, "02000", f"Statement {query_id} not found"))
-        return await self._answer(client.requests[query_id], query_id, self._in_progress_after)
+        return await self._answer(client, request.path_params["query_id"], self._in_progress_after)
 
     async def monitor(self, request: Request) -> JSONResponse:
         """Say whether a statement runs still."""
         client = self._client(request)
-        running = client and client.requests.get(request.path_params["query_id"])
-        if not running:
-            return JSONResponse({"data": {"queries": []}, "success": True})
-        done = "SUCCESS" if running.done() and running.result()["success"] else "FAILED_WITH_ERROR"
-        return JSONResponse({"data": {"queries": [{"status": done if running.done() else "RUNNING"}]}, "success": True})
+        query_id = request.path_params["query_id"]
+        running = client.queries.get(query_id) if client else None
+        queries = [{"id": query_id, "status": _state(running)}] if running else []
+        return JSONResponse({"data": {"queries": queries}, "success": True})
 
     async def abort(self, request: Request) -> JSONResponse:
         """Stop the session's running statement."""
@@ -242,12 +240,19 @@ class Server:
             self._end(client)
 
 
-def _run(session: Session, body: dict[str, Any]) -> dict[str, Any]:
+def _state(running: Future[dict[str, Any]]) -> str:
+    if not running.done():
+        return "RUNNING"
+    return "SUCCESS" if running.result()["success"] else "FAILED_WITH_ERROR"
+
+
+def _run(session: Session, body: dict[str, Any], query_id: str) -> dict[str, Any]:
     """Run a statement to its response; there is no other way out than a response."""
     log.debug("session %s: %s", session.id, body.get("sqlText"))
     try:
         params, batch = _bindings(body.get("bindings") or {})
-        result = session.execute(body["sqlText"], params, batch, describe_only=bool(body.get("describeOnly")))
+        describe_only = bool(body.get("describeOnly"))
+        result = session.execute(body["sqlText"], params, batch, query_id=query_id, describe_only=describe_only)
         return {"data": _response_data(session, result), "success": True, "code": None, "message": None}
     except Exception as error:
         known = translate(error)

@@ -22,7 +22,7 @@ from include.sandbox.snowflake.models import ModelStore
 from include.sandbox.snowflake.results import Result
 from include.sandbox.snowflake.transactions import Transaction
 
-_KEPT_RESULTS = 32
+_KEPT_RESULTS = 16
 _QUERIES = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values)
 _CHANGES: dict[type[exp.Expression], Mode] = {
     exp.Insert: Mode.INSERT,
@@ -88,6 +88,7 @@ class Session:
         params: Any = None,
         batch: list[tuple[Any, ...]] | None = None,
         *,
+        query_id: str = "",
         describe_only: bool = False,
     ) -> Result:
         """Run one statement; whatever goes wrong is raised as an `SqlError`."""
@@ -99,7 +100,9 @@ class Session:
                 raise translate(error) from error
             finally:
                 self.last_used = time.monotonic()
-            self.results[result.query_id] = result
+            result.query_id = query_id or result.query_id
+            if not describe_only:
+                self.results[result.query_id] = result
             while len(self.results) > _KEPT_RESULTS:
                 self.results.popitem(last=False)
             return result
@@ -143,10 +146,11 @@ class Session:
     def _execute(self, sql: str, params: Any, batch: list[tuple[Any, ...]] | None, *, describe_only: bool) -> Result:
         if found := grammar.match(sql):
             return self._run_own(*found, params)
-        expression = self._parse(substitute_variables(rewrite.plain_temporary(sql), self.variables))
+        expression = self._parse(substitute_variables(rewrite.usual_spelling(sql), self.variables))
         params = list(params) if isinstance(params, tuple) else params
         expression = upper_case(rewrite.identifier_calls(expression, list(batch[0]) if batch else params))
         rewrite.check_supported(expression, sql)
+        rewrite.column_positions(expression)
         expression = rewrite.session_functions(expression, self)
         rewrite.qualify_tables(expression, self)
         if describe_only:
