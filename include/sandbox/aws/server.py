@@ -86,7 +86,6 @@ class AwsSandbox:
 
     def __init__(self, state: Path, *, port: int, stop_grace: float = 120.0) -> None:
         """Restore what an earlier process left in ``state`` and bind ``port`` (0: any free one)."""
-        state = state / "aws"  # the directory may be shared with other servers
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock_file = _hold(state / "lock")
         self._objects = ObjectStorage(state / "s3")
@@ -165,7 +164,7 @@ def _hold(path: Path) -> TextIO:
     except OSError:
         handle.close()
         raise OSError(
-            f"{path.parent.parent} is in use by another AWS sandbox; stop it or choose another --state"
+            f"{path.parent} is in use by another AWS sandbox; stop it or choose another --state"
         ) from None
     return handle
 
