@@ -74,6 +74,7 @@ def weekly_retraining(pipeline: Pipeline) -> DAG:
         ).output
         train = SageMakerTrainOperator(
             task_id="train",
+            multiple_outputs=True,
             source_dir=str(INCLUDE / "training"),
             table=training_set["table"],
             features=source.features_for_training,

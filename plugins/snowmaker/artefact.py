@@ -91,10 +91,11 @@ def build_model(artefact: Artefact) -> Any:
 
 def _encoder(column: dict[str, Any]) -> Any:
     import numpy as np
-    from sklearn.preprocessing import OrdinalEncoder
+    from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
     if column["kind"] != "categorical":
-        return "passthrough"
+        # Changes no value, but takes any pandas type: the warehouse hands over nullable ones.
+        return StandardScaler(with_mean=False, with_std=False)
     return OrdinalEncoder(
         categories=[column["categories"]],
         handle_unknown="use_encoded_value",

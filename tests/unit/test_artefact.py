@@ -74,6 +74,9 @@ def test_the_pipeline_takes_raw_columns_and_scores_as_the_booster_does(tmp_path:
     frame = pd.DataFrame(RAW, columns=["COUNTY", "INCOME"])
     assert model.predict_proba(frame)[:, 1] == pytest.approx(predict(booster, CODES), abs=1e-7)
     assert set(model.predict(frame)) <= {0, 1}
+    nullable = frame.convert_dtypes()
+    assert str(nullable["INCOME"].dtype) == "Int64"
+    assert (model.predict_proba(nullable) == model.predict_proba(frame)).all()
     shuffled = frame[["INCOME", "COUNTY"]]
     assert (model.predict_proba(shuffled) == model.predict_proba(frame)).all()
 

@@ -35,7 +35,8 @@ class WarehouseOperator(BaseOperator):
     """
 
     def __init__(self, *, snowflake_conn_id: str = "snowflake_default", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        # So that .output["week"] gives a field of the result.
+        super().__init__(**{"multiple_outputs": True, **kwargs})
         self.snowflake_conn_id = snowflake_conn_id
 
     @cached_property
