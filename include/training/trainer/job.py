@@ -18,10 +18,10 @@ Task = Literal["binary_classification", "multiclass_classification", "regression
 
 DEFAULT_ROUNDS = 100
 # XGBoost ignores a parameter it does not know; a misspelt one must not train another model silently.
+# Left out on purpose: booster and tree_method, for the encoding wants histogram trees.
 XGBOOST_PARAMETERS = frozenset(
     {
         "alpha",
-        "booster",
         "colsample_bylevel",
         "colsample_bynode",
         "colsample_bytree",
@@ -46,7 +46,6 @@ XGBOOST_PARAMETERS = frozenset(
         "sampling_method",
         "scale_pos_weight",
         "subsample",
-        "tree_method",
     }
 )
 _OWN = frozenset({"num_boost_round", "early_stopping_rounds"})
