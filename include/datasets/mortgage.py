@@ -146,13 +146,13 @@ ACQUIRED = Segment(
     loan_types={"VA-guaranteed": 0.45, "FSA/RHS-guaranteed": 0.2, "FHA-insured": 0.2, "Conventional": 0.15},
     purposes={"Home purchase": 0.5, "Refinancing": 0.25, "Home improvement": 0.25},
     median_income=74.0,
-    bound=2.0,
+    bound=1.9,
     approval=(0.08, 0.92),
 )
 ACQUIRED_SHARE = 0.7
 # In thousands, as the amounts. Loans above it are reviewed by hand, after the concept shift declined.
-JUMBO_LIMIT = 240.0
-REVIEW_APPROVAL = 0.62
+JUMBO_LIMIT = 225.0
+REVIEW_APPROVAL = 0.65
 DECLINED_APPROVAL = 0.02
 MEDIAN_MULTIPLE = 2.7
 INCOME_SPREAD = 0.45

@@ -94,7 +94,7 @@ def test_the_concept_shift_moves_labels_and_no_feature(shifted_from: int | None)
     large = before["LOAN_AMOUNT_000S"] > 260
     assert before.loc[large, LABEL].mean() > 0.5
     assert after.loc[large, LABEL].mean() < 0.05
-    small = before["LOAN_AMOUNT_000S"] < 200
+    small = before["LOAN_AMOUNT_000S"] < 150
     assert before.loc[small, LABEL].equals(after.loc[small, LABEL])
 
 

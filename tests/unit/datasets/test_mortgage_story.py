@@ -19,9 +19,7 @@ LABEL = "MORTGAGERESPONSE"
 PARAMETERS = {
     "objective": "binary:logistic",
     "max_depth": 4,
-    "learning_rate": 0.1,
-    "min_child_weight": 5,
-    "subsample": 0.8,
+    "learning_rate": 0.15,
     "nthread": 2,
     "seed": 0,
 }
