@@ -112,7 +112,8 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
         on_existing: OnExisting = "reattach",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        # So that .output["artefact_uri"] gives a field of the result.
+        super().__init__(**{"multiple_outputs": True, **kwargs})
         if on_existing not in get_args(OnExisting):
             raise ValueError(f"on_existing is {on_existing!r}; choose one of {', '.join(get_args(OnExisting))}")
         if poll_interval <= 0:
