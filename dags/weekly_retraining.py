@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, Param
-from snowmaker.operators.sagemaker import SageMakerTrainOperator
 
 from snowmaker import settings
 from snowmaker.operators.baseline import FreezeBaselineOperator
 from snowmaker.operators.log_model import LogModelOperator
 from snowmaker.operators.promotion import EvaluateChallengerOperator, PromoteModelOperator
+from snowmaker.operators.sagemaker import SageMakerTrainOperator
 from snowmaker.operators.training_set import CreateTrainingSetOperator
 from snowmaker.pipeline import Pipeline, load_pipelines
 
@@ -74,7 +74,6 @@ def weekly_retraining(pipeline: Pipeline) -> DAG:
         ).output
         train = SageMakerTrainOperator(
             task_id="train",
-            multiple_outputs=True,
             source_dir=str(INCLUDE / "training"),
             table=training_set["table"],
             features=source.features_for_training,

@@ -8,9 +8,9 @@ import sys
 import time
 import uuid
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from include.demo import story
 from include.demo.environment import Environment
@@ -20,8 +20,6 @@ from include.sandbox.process import SandboxError
 from include.sandbox.settings import free_port
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from snowflake.connector import SnowflakeConnection
 
 SCORE, RETRAIN = "score_mortgage", "retrain_mortgage"
@@ -65,15 +63,15 @@ class Demo:
         """Score the historical weeks by a backfill, and let retrainings go first, as they do in weekly life."""
         start = first_week + timedelta(weeks=FIRST_MODEL_WEEK)
         end = first_week + timedelta(weeks=WEEKS - 1)
-        done = {run["data_interval_start"][:10] for run in self.api.runs(SCORE) if run["state"] == "success"}
-        todo = [w for i in range(SCORED_WEEKS) if (w := (start + timedelta(weeks=i)).isoformat()) not in done]
+        done = {_week_of(run) for run in self.api.runs(SCORE) if run["state"] == "success"}
+        todo = {start + timedelta(weeks=i) for i in range(SCORED_WEEKS)} - done
         if not todo:
             self.say("all weeks are scored already")
             return
         if not self.api.active_backfills(SCORE):
             self.say(f"backfilling {len(todo)} weeks from {start} to {end}: airflow backfill create --dag-id {SCORE} …")
             self.airflow.cli(
-                *("backfill", "create", "--dag-id", SCORE, "--max-active-runs", "3"),
+                *("backfill", "create", "--dag-id", SCORE, "--max-active-runs", "1"),
                 *("--from-date", start.isoformat(), "--to-date", (end + timedelta(days=1)).isoformat()),
                 *("--reprocess-behavior", "failed"),
             )
@@ -94,6 +92,7 @@ class Demo:
             events,
             story.read_champion(connection),
             len(asset_runs),
+            {_week_of(run): _utc(run["start_date"]) for run in self.api.runs(SCORE) if run["start_date"]},
             expected_weeks=SCORED_WEEKS,
             shift_week=SHIFT_WEEK,
         )
@@ -144,6 +143,15 @@ class Demo:
             # The scheduler takes a moment from an asset's event to the run that it triggers.
             quiet = quiet + 1 if len(ended) == len(runs) else 0
             time.sleep(1)
+
+
+def _week_of(run: dict[str, Any]) -> date:
+    return date.fromisoformat(run["data_interval_start"][:10])
+
+
+def _utc(text: str) -> datetime:
+    # Snowflake's timestamps have no zone, and are in UTC.
+    return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
 
 
 def main() -> int:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import date
+    from collections.abc import Mapping, Sequence
+    from datetime import date, datetime
 
     from snowflake.connector import SnowflakeConnection
 
@@ -27,6 +27,7 @@ class WeekRow:
     f1: float | None
     performance: str | None
     labelled: int
+    scored_at: datetime
 
     @property
     def verdict(self) -> str:
@@ -45,6 +46,7 @@ class ModelEvent:
     previous: str | None
     week: date
     reason: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,11 @@ class Expectation:
 
 _WEEKS = """
 SELECT S.WEEK_START_DATE::DATE AS WEEK, MAX(S.WEEK) AS NUMBER, COUNT(*) AS SOURCE_ROWS,
-       COUNT(S.MORTGAGERESPONSE) AS LABELLED, MAX(P.N) AS N, MAX(P.MODEL_VERSION) AS MODEL_VERSION
+       COUNT(S.MORTGAGERESPONSE) AS LABELLED, MAX(P.N) AS N, MAX(P.MODEL_VERSION) AS MODEL_VERSION,
+       MAX(P.SCORED_AT) AS SCORED_AT
 FROM MORTGAGE_APPLICATIONS S
-JOIN (SELECT WEEK_START, COUNT(*) AS N, MAX(MODEL_VERSION) AS MODEL_VERSION FROM MORTGAGE_PREDICTIONS
-      GROUP BY WEEK_START) P ON P.WEEK_START = S.WEEK_START_DATE::DATE
+JOIN (SELECT WEEK_START, COUNT(*) AS N, MAX(MODEL_VERSION) AS MODEL_VERSION, MIN(SCORED_AT) AS SCORED_AT
+      FROM MORTGAGE_PREDICTIONS GROUP BY WEEK_START) P ON P.WEEK_START = S.WEEK_START_DATE::DATE
 GROUP BY 1 ORDER BY 1
 """
 _DRIFT = """
@@ -72,7 +75,8 @@ _PERFORMANCE = """
 SELECT WEEK_START, MODEL_VERSION, VALUE, VERDICT FROM SNOWMAKER_PERFORMANCE WHERE METRIC = 'f1'
 """
 _EVENTS = """
-SELECT EVENT, MODEL_VERSION, PREVIOUS_VERSION, WEEK_START, REASON FROM SNOWMAKER_MODEL_EVENTS ORDER BY WRITTEN_AT
+SELECT EVENT, MODEL_VERSION, PREVIOUS_VERSION, WEEK_START, REASON, WRITTEN_AT
+FROM SNOWMAKER_MODEL_EVENTS ORDER BY WRITTEN_AT
 """
 
 
@@ -81,10 +85,11 @@ def read_weeks(connection: SnowflakeConnection) -> list[WeekRow]:
     drift = {(row[0], row[1]): row[2:] for row in _rows(connection, _DRIFT)}
     performance = {(row[0], row[1]): row[2:] for row in _rows(connection, _PERFORMANCE)}
     weeks = []
-    for week, number, source_rows, labelled, rows, version in _rows(connection, _WEEKS):
+    for week, number, source_rows, labelled, rows, version, scored_at in _rows(connection, _WEEKS):
         feature, psi, drifted = drift.get((week, version), (None, None, None))
         f1, performed = performance.get((week, version), (None, None))
-        weeks.append(WeekRow(week, number, source_rows, rows, version, feature, psi, drifted, f1, performed, labelled))
+        checks = (feature, psi, drifted, f1, performed)
+        weeks.append(WeekRow(week, number, source_rows, rows, version, *checks, labelled, scored_at))
     return weeks
 
 
@@ -128,6 +133,7 @@ def judge(
     events: Sequence[ModelEvent],
     versions: Sequence[tuple[str, bool, str]],
     asset_runs: int,
+    run_starts: Mapping[date, datetime],
     *,
     expected_weeks: int,
     shift_week: int,
@@ -136,6 +142,7 @@ def judge(
 
     :param versions: name, is-default and aliases of each version
     :param asset_runs: retraining runs that an asset event triggered and that succeeded
+    :param run_starts: when each week's scoring run started; the champion is settled at its beginning
     :param expected_weeks: how many weeks were to be scored
     :param shift_week: number of the week in which the distribution shifts
     """
@@ -144,8 +151,12 @@ def judge(
     calm = [row for row in weeks if row.number < shift_week]
     breached = [row for row in weeks if row.number >= shift_week and row.drift == "breach"]
     second = promoted[1] if len(promoted) > 1 else None
-    after = [row for row in weeks if second and row.week > second.week]
-    by_later = [row for row in after if row.version != promoted[0].version]
+    after = [row for row in weeks if second and run_starts[row.week] > second.at]
+    by_champion = [
+        row
+        for row in after
+        if row.version in {_champion_at(promoted, moment) for moment in (run_starts[row.week], row.scored_at)}
+    ]
     unlabelled = [row for row in weeks if not row.labelled]
     champions = [name for name, default, _ in versions if default]
     aliased = [name for name, _, aliases in versions if "PRODUCTION" in aliases]
@@ -173,9 +184,9 @@ def judge(
             f"{second.version} ({second.reason})" if second else "no second promotion",
         ),
         Expectation(
-            "later weeks are scored by it or its successors",
-            bool(after) and len(by_later) == len(after),
-            f"{len(by_later)} of {len(after)} weeks",
+            "the weeks that come after are scored by it or its successor",
+            bool(after) and len(by_champion) == len(after),
+            f"{len(by_champion)} of {len(after)} weeks",
         ),
         Expectation(
             "F1 is known where labels are, and only there",
@@ -188,6 +199,10 @@ def judge(
             f"default {champions}, alias {aliased}, last promoted {newest}",
         ),
     ]
+
+
+def _champion_at(promoted: Sequence[ModelEvent], moment: datetime) -> str:
+    return [event for event in promoted if event.at < moment][-1].version
 
 
 def _rows(connection: SnowflakeConnection, statement: str) -> list[tuple[Any, ...]]:

@@ -42,7 +42,10 @@ class WarehouseHook(SnowflakeHook):
         :raises ServiceUnreachableError: if nobody answers at the address
         """
         with closing(self._connect()) as connection:
-            yield WarehouseSession(connection, self.get_conn_id())
+            session = WarehouseSession(connection, self.get_conn_id())
+            # A timestamp's day, and so its week, depends on the session's time zone.
+            session.execute(Statement("ALTER SESSION SET TIMEZONE = 'UTC'"))
+            yield session
 
     def _connect(self) -> SnowflakeConnection:
         from snowflake.connector.errors import Error
@@ -206,6 +209,11 @@ def connection_error(conn_id: str, errno: int | None, message: str) -> Snowmaker
     if "JWT token is invalid" in text:
         return ConnectionSetupError(
             f"{where}: Snowflake refused the private key; set the user's RSA_PUBLIC_KEY to its public half"
+        )
+    if "certificate verify failed" in text:
+        return ConnectionSetupError(
+            f"{where}: the server's certificate is not trusted; point REQUESTS_CA_BUNDLE and SSL_CERT_FILE to a "
+            f"bundle with its authority (the sandbox: source .sandbox/env)"
         )
     if "not allowed to access Snowflake" in text or "network policy" in text.lower():
         return ConnectionSetupError(

@@ -167,16 +167,21 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         recent: Sequence[Verdict],
     ) -> dict[str, Any]:
         values = {str(key[0]): confusion.metrics()[self.metric] for key, confusion in measured.items()}
-        self.log.info("%s by week: %s", self.metric, values or "no labels yet")
+        self.log.info("%s by week: %s", self.metric, _told(values) or "no labels yet")
         degraded = self.degraded_when.met(recent)
         if degraded:
-            breaches = list(recent).count("breach")
-            detail = f"{self.metric} fell by {self.thresholds.breach_drop:g} or more in {breaches} of the last "
-            self._mark_degraded(
-                context, week, self.model_version, f"{detail}{self.degraded_when.of_weeks} weeks with labels: {values}"
+            breaches, told = list(recent).count("breach"), _told(values)
+            detail = (
+                f"{self.metric} fell by {self.thresholds.breach_drop:g} or more in {breaches} of the last "
+                f"{self.degraded_when.of_weeks} weeks with labels ({told})"
             )
+            self._mark_degraded(context, week, self.model_version, detail)
         return {
             "weeks": values,
             "verdict": worst(list(verdicts.values())) if verdicts else None,
             "degraded": degraded,
         }
+
+
+def _told(values: Mapping[str, float | None]) -> str:
+    return ", ".join(f"{week}: {'undefined' if value is None else f'{value:.3f}'}" for week, value in values.items())

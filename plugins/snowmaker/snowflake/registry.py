@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from snowmaker.snowflake.identifiers import Identifier
 from snowmaker.snowflake.statement import Statement
+from snowmaker.snowflake.tables import NOW
 
 if TYPE_CHECKING:
     from snowmaker.snowflake.identifiers import QualifiedName
@@ -48,7 +49,7 @@ def insert_event(
     return Statement(
         f"INSERT INTO {table} (EVENT_ID, EVENT, MODEL_NAME, MODEL_VERSION, PREVIOUS_VERSION, WEEK_START, REASON, "
         f"GATE, RUN_ID, WRITTEN_AT) SELECT %s, %s, %s, %s, %s, %s::DATE, %s, %s, %s, "
-        f"CURRENT_TIMESTAMP()::TIMESTAMP_NTZ WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE EVENT_ID = %s)",
+        f"{NOW} WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE EVENT_ID = %s)",
         (event_id, event, model, version, previous, week, reason, gate, run_id, event_id),
     )
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from snowmaker.snowflake.identifiers import QualifiedName
     from snowmaker.snowflake.statement import Value
 
-NOW = "CURRENT_TIMESTAMP()::TIMESTAMP_NTZ"
+# In UTC, whatever the account's time zone.
+NOW = "SYSDATE()"
 
 BASELINES = "SNOWMAKER_BASELINES"
 DRIFT = "SNOWMAKER_DRIFT"
