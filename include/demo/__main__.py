@@ -178,6 +178,7 @@ def _run(options: argparse.Namespace) -> int:
         port = free_port() if options.any_port else options.port
         airflow = LocalAirflow(options.home, port, environment.airflow_variables())
         airflow.cli("db", "migrate")
+        airflow.write_env()
         stack.callback(processes.stop)
         airflow.start(processes)
         first_week = environment.load_mortgage_weeks(WEEKS, options.rows)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 import socket
 import subprocess
 import sys
@@ -49,6 +50,19 @@ class LocalAirflow:
 
     def env(self) -> dict[str, str]:
         """Return the environment of Airflow's processes."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        return {**os.environ, **self.variables(), "PATH": path}
+
+    def write_env(self) -> Path:
+        """Write a file to ``source``, so that an ``airflow`` command of one's own finds this Airflow."""
+        file = self.home / "env"
+        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self.variables().items()]
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as output:
+            output.writelines(lines)
+        return file
+
+    def variables(self) -> dict[str, str]:
+        """Return the variables that make a process part of this Airflow."""
         keys = self._keys()
         bundle = [
             {
@@ -58,9 +72,7 @@ class LocalAirflow:
             }
         ]
         return {
-            **os.environ,
             **self.environment,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API__HOST": "127.0.0.1",
