@@ -159,6 +159,9 @@ class Cursor:
             duck, self._results, create_database=False, create_schema=False
         )
         self._cursor = fakesnow.cursor.FakeSnowflakeCursor(self._connection, duck)
+        words = duck.execute("SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'")
+        # These two are parsed as names where they are not: ORDER BY ALL, VALUES (DEFAULT).
+        self._reserved = {word for (word,) in words.fetchall()} - {"all", "default"}
 
     def use(self, database: str | None, schema: str | None) -> None:
         """Make these the current database and schema; the caller has checked that they exist."""
@@ -177,21 +180,29 @@ class Cursor:
         cursor = self._cursor
         type_id = statement_type_id(expression)
         for part in cursor._transform_explode(expression):
-            transformed = cursor._transform(part, params)
+            transformed = self._transform(part, params)
             cursor._execute(transformed, params if transformed.find(exp.Placeholder) else None)
         self._results.clear()
         types = [str(column[1]) for column in self.duck.description]
         return Result(cursor._arrow_table, types, type_id, cursor._rowcount)
 
+    def _transform(self, expression: exp.Expression, params: Any) -> exp.Expression:
+        """A statement in the engine's terms, with the names quoted that are free in Snowflake and taken here."""
+        transformed = self._cursor._transform(expression, params)
+        for identifier in transformed.find_all(exp.Identifier):
+            if identifier.name.lower() in self._reserved:
+                identifier.set("quoted", True)
+        return transformed
+
     def run_batch(self, expression: exp.Expression, batch: list[tuple[Any, ...]]) -> int:
         """Run one statement without a result for each row of bound values; returns the rows changed."""
-        transformed = self._cursor._transform(expression, list(batch[0]))
+        transformed = self._transform(expression, list(batch[0]))
         sql = transformed.sql(dialect="duckdb")
         return sum(self.duck.execute(sql, row).fetchall()[0][0] for row in batch)
 
     def to_duckdb(self, expression: exp.Expression, params: list[Any] | None = None) -> str:
         """The DuckDB text of a Snowflake query."""
-        return str(self._cursor._transform(expression, params).sql(dialect="duckdb"))
+        return str(self._transform(expression, params).sql(dialect="duckdb"))
 
     def query(self, sql: str, params: list[Any] | None = None) -> Result:
         """Run DuckDB's own SQL and keep its rows."""

@@ -7,7 +7,7 @@ back to the statement as a table that takes the place of its FROM and WHERE.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -209,6 +209,8 @@ class _Scope:
         return self.session.account.models.version(key, version[0].name if version else None)
 
     def _source_columns(self, source: exp.Select) -> set[str]:
+        if not source.args.get("from_"):
+            return set()
         probe = source.copy().select("*").limit(0)
         return set(self._run(probe).column_names)
 
@@ -280,7 +282,7 @@ class _Scope:
         for call, package in zip(self.calls, packages, strict=True):
             names = [f"{call.column}_{i}" for i in range(len(call.arguments))]
             if table.num_rows:
-                outputs = package.predict(call.method, table.select(names))
+                outputs = _in_python(call.method, lambda: package.predict(call.method, table.select(names)))
             else:
                 outputs = [pa.array([], _arrow_type(t)) for t in call.method.outputs.values()]
             value = outputs[0]
@@ -323,6 +325,15 @@ class _Scope:
         if ctes:
             query.set("with_", exp.With(expressions=ctes))
         return self.session.cursor.to_duckdb(query)
+
+
+def _in_python(method: Method, run: Callable[[], list[pa.Array]]) -> list[pa.Array]:
+    """Report what the model's own code raises as Snowflake does for Python in the warehouse."""
+    try:
+        return run()
+    except Exception as error:
+        text = f"Python Interpreter Error:\n{type(error).__name__}: {error}\n in function {method.name}"
+        raise SqlError(100357, "P0000", text) from error
 
 
 def _field(access: exp.Expression | None) -> str | None:

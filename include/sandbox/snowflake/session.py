@@ -130,10 +130,10 @@ class Session:
         """Complete a name with the current database and schema."""
         parts = grammar.split_name(name) if isinstance(name, str) else name
         missing = 3 - len(parts)
-        if missing == 2 and not self.schema:
-            raise _no_current("schema", 90106)
         if missing and not self.database:
             raise _no_current("database", 90105)
+        if missing == 2 and not self.schema:
+            raise _no_current("schema", 90106)
         return (*(self.database, self.schema)[:missing], *parts)  # type: ignore[return-value]
 
     def show_table(self, table: Any) -> str:

@@ -1,0 +1,56 @@
+"""What is committed is there after the sandbox is killed, and what is not is gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import snowflake.connector
+from snowflake.ml.registry import Registry
+from snowflake.snowpark import Session
+from snowflake_support import FEATURES, classifier, people
+
+from include.sandbox import process
+
+
+def test_a_killed_sandbox_comes_back_with_what_was_committed(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = people(100)
+    before = process.start(state, only="snowflake")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", before.env["REQUESTS_CA_BUNDLE"])
+    session = Session.builder.configs(before.settings.connection()).create()
+    session.write_pandas(frame, "PEOPLE", auto_create_table=True)
+    registry = Registry(session, database_name="SANDBOX", schema_name="PUBLIC")
+    version = registry.log_model(
+        classifier(frame),
+        model_name="KEPT",
+        version_name="V1",
+        sample_input_data=frame[FEATURES],
+        target_platforms=["WAREHOUSE"],
+    )
+    version.set_alias("CHAMPION")
+    session.close()
+    open_one = snowflake.connector.connect(**before.settings.connection())
+    cursor = open_one.cursor()
+    cursor.execute("CREATE DATABASE other")
+    cursor.execute("CREATE TABLE other.public.t AS SELECT 1 AS a")
+    call = f"MODEL(SANDBOX.PUBLIC.KEPT, CHAMPION)!PREDICT_PROBA({', '.join(FEATURES)}):output_feature_1::FLOAT"
+    query = f"SELECT SUM({call}) AS total FROM SANDBOX.PUBLIC.PEOPLE"
+    total = cursor.execute(query).fetchone()
+    cursor.execute("BEGIN")
+    cursor.execute("UPDATE other.public.t SET a = 2")
+    before.kill()
+
+    # Half a version, as a crash in the middle of CREATE MODEL leaves it.
+    (state / "snowflake" / "models" / "unfinished").mkdir()
+    after = process.start(state, only="snowflake", snowflake_port=None)
+    try:
+        assert after.settings == before.settings
+        open_one.close()
+        with snowflake.connector.connect(**after.settings.connection()) as connection:
+            cursor = connection.cursor()
+            assert cursor.execute("SELECT a FROM other.public.t").fetchall() == [(1,)]
+            assert cursor.execute(query).fetchone() == total
+            assert [row[1] for row in cursor.execute("SHOW VERSIONS IN MODEL KEPT").fetchall()] == ["V1"]
+        assert len(list((state / "snowflake" / "models").iterdir())) == 1
+    finally:
+        after.stop()
