@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 ROWS ?= 2000
 PORT ?= 8080
 
-.PHONY: help demo test lint format bench sandbox conformance schema requirements clean
+.PHONY: help demo test lint format bench sandbox schema requirements clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets

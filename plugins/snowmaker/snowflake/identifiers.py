@@ -110,7 +110,7 @@ class QualifiedName:
 def literal(text: str) -> str:
     r"""Quote a text where Snowflake takes no bind parameter, as in SHOW … LIKE or SET COMMENT.
 
-    >>> print(literal("it's a \ slash"))
+    >>> print(literal(r"it's a \ slash"))
     'it''s a \\ slash'
     """
     return "'" + text.replace("\\", "\\\\").replace("'", "''").replace("%", "%%") + "'"
