@@ -47,14 +47,15 @@ class Demo:
     def train_first_model(self, first_week: date) -> None:
         """Retrain by hand as of week 10, unless there is a champion."""
         self.api.pause(RETRAIN, paused=False)
-        running = [run for run in self.api.runs(RETRAIN) if run["state"] in _RUNNING]
-        if not running and self._promotions():
+        if self._retraining():
+            self.say("waiting for a retraining that is under way")
+            self._wait_for_retraining()
+        if self._promotions():
             self.say("there is a champion already")
             return
         as_of = first_week + timedelta(weeks=FIRST_MODEL_WEEK - 1)
-        if not running:
-            self.api.trigger(RETRAIN, {"week": as_of.isoformat(), "reason": "first model"})
         self.say(f"training the first model, as of week {FIRST_MODEL_WEEK} ({as_of}), through {RETRAIN}")
+        self.api.trigger(RETRAIN, {"week": as_of.isoformat(), "reason": "first model"})
         self._wait_for_retraining()
         if not self._promotions():
             raise RuntimeError(f"the first retraining promoted nothing; look at {RETRAIN} in {self.airflow.url}")
@@ -106,13 +107,13 @@ class Demo:
             tables = connection.cursor().execute("SHOW TABLES LIKE 'SNOWMAKER_MODEL_EVENTS'").fetchall()
             return [e for e in story.read_events(connection) if e.event == "PROMOTED"] if tables else []
 
+    def _retraining(self) -> list[dict[str, Any]]:
+        return [run for run in self.api.runs(RETRAIN) if run["state"] in _RUNNING]
+
     def _wait_for_retraining(self) -> None:
         told = ""
-        while True:
+        while runs := self._retraining():
             self.processes.check()
-            runs = [run for run in self.api.runs(RETRAIN) if run["state"] in _RUNNING]
-            if not runs:
-                return
             tasks = self.api.tasks(RETRAIN, runs[0]["dag_run_id"])
             now = ", ".join(sorted(t["task_id"] for t in tasks if t["state"] in ("running", "deferred")))
             if now and now != told:
@@ -126,7 +127,7 @@ class Demo:
         told, quiet = "", 0
         while quiet < 4:
             self.processes.check()
-            if any(run["state"] in _RUNNING for run in self.api.runs(RETRAIN)):
+            if self._retraining():
                 self.api.pause(SCORE, paused=True)
                 self.say("the model is degraded: its retraining goes first")
                 self._wait_for_retraining()
@@ -141,7 +142,7 @@ class Demo:
                 self.say(f"  {SCORE}: {now}")
                 told = now
             # The scheduler takes a moment from an asset's event to the run that it triggers.
-            quiet = quiet + 1 if len(ended) == len(runs) else 0
+            quiet = quiet + 1 if runs and len(ended) == len(runs) else 0
             time.sleep(1)
 
 
