@@ -100,6 +100,8 @@ def weekly_retraining(pipeline: Pipeline) -> DAG:
             version_prefix="V{{ ti.xcom_pull('training_set')['week'] | replace('-', '') }}",
             training_job=train["job_name"],
             training_table=training_set["table"],
+            conda_dependencies=pipeline.model.conda_dependencies,
+            pip_requirements=pipeline.model.pip_requirements,
             **model,
         ).output
         holdout = {

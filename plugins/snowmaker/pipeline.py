@@ -94,6 +94,18 @@ class ModelSection(_Section):
 
     name: Column | None = Field(None, description="Registry name; default: the pipeline's name.")
     threshold: float = Field(0.5, gt=0, lt=1, description="Score from which the class 1 is predicted.")
+    conda_dependencies: tuple[str, ...] | None = Field(
+        None, description="Requirements in the warehouse, e.g. xgboost==3.2.0; default: the versions that log it."
+    )
+    pip_requirements: tuple[str, ...] | None = Field(
+        None, description="The same for an account whose models install from PyPI."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> ModelSection:
+        if self.conda_dependencies and self.pip_requirements:
+            raise ValueError("conda_dependencies and pip_requirements contradict each other; give one of them")
+        return self
 
 
 class TrainingSection(_Section):
