@@ -19,7 +19,10 @@ def main() -> int:
         text = f"default: the last start's, at first {port}; 0 takes any free port"
         command.add_argument(f"--{name}-port", type=int, help=text)
     command.add_argument("--only", choices=list(ports), help="run one of the two servers")
+    command.add_argument("--end-with", type=int, metavar="PID", help="end when this parent process does")
     arguments = parser.parse_args()
+    if arguments.end_with:
+        process.end_with(arguments.end_with)
     try:
         return process.up(arguments.state, arguments.snowflake_port, arguments.aws_port, arguments.only)
     except process.SandboxError as error:

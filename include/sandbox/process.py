@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import functools
 import os
 import signal
 import socket
@@ -43,7 +44,7 @@ def up(state: Path, snowflake_port: int | None, aws_port: int | None, only: str 
         known = settings.load_or_make(state, snowflake_port, aws_port)
         servers: list[subprocess.Popen[bytes]] = []
         try:
-            servers.extend(_launch(known, name, state) for name in _names(only))
+            servers.extend(_launch(known, name) for name in _names(only))
             for name, server in zip(_names(only), servers, strict=True):
                 _wait_until(_PROBES[name](known), server, f"the {name} server")
             settings.write_clients_files(known)
@@ -98,14 +99,12 @@ def start(
 ) -> Sandbox:
     """Start a sandbox in the background and return when it is ready."""
     state.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "include.sandbox", "up", "--state", str(state)]
+    command = [sys.executable, "-m", "include.sandbox", "up", "--state", str(state), "--end-with", str(os.getpid())]
     for option, value in (("--snowflake-port", snowflake_port), ("--aws-port", aws_port), ("--only", only)):
         if value is not None:
             command += [option, str(value)]
     log = (state / "sandbox.log").open("ab")
-    process = subprocess.Popen(  # noqa: S603
-        command, cwd=_REPOSITORY, stdout=log, stderr=log, preexec_fn=_end_with(os.getpid())
-    )
+    process = subprocess.Popen(command, cwd=_REPOSITORY, stdout=log, stderr=log)  # noqa: S603
     log.close()
     wait_ready(state, timeout, process)
     return Sandbox(settings.load(state), process)
@@ -146,7 +145,7 @@ def _names(only: str | None) -> list[str]:
     return [only] if only else ["snowflake", "aws"]
 
 
-def _launch(known: Settings, name: str, state: Path) -> subprocess.Popen[bytes]:
+def _launch(known: Settings, name: str) -> subprocess.Popen[bytes]:
     port = known.snowflake_port if name == "snowflake" else known.aws_port
     if settings.is_taken(port):
         raise SandboxError(
@@ -159,24 +158,19 @@ def _launch(known: Settings, name: str, state: Path) -> subprocess.Popen[bytes]:
         command,
         cwd=_REPOSITORY,
         start_new_session=True,
-        preexec_fn=_end_with(os.getpid()),
+        preexec_fn=functools.partial(end_with, os.getpid()),  # noqa: PLW1509 (this process has one thread)
         env={**os.environ, **known.environment()},
     )
 
 
-def _end_with(parent: int) -> Callable[[], None]:
-    """Make a child end when its parent does, however that comes about (Linux only)."""
+def end_with(parent: int) -> None:
+    """Let this process end when its parent does, however that comes about (Linux only)."""
     try:
-        prctl = ctypes.CDLL(None).prctl
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     except (OSError, AttributeError):
-        return lambda: None
-
-    def in_child() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return in_child
+        return
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _snowflake_probe(known: Settings) -> Callable[[], bool]:

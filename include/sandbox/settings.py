@@ -65,6 +65,8 @@ class Settings:
             "REQUESTS_CA_BUNDLE": str(self.trust),
             "SSL_CERT_FILE": str(self.trust),
             "SNOWFLAKE_HOME": str(self.state),
+            # The connector asks the metadata services of three clouds where it runs; offline that takes seconds.
+            "SNOWFLAKE_DISABLE_PLATFORM_DETECTION": "true",
         }
 
     def connection(self) -> dict[str, str | int]:

@@ -130,22 +130,32 @@ def translate(error: BaseException) -> SqlError:
     """Express any fault as an error of Snowflake's; what is not recognised keeps its own text."""
     if isinstance(error, SqlError):
         return error
-    cause = error.__cause__
-    if isinstance(error, snowflake.connector.errors.Error) and not isinstance(cause, duckdb.Error):
+    if isinstance(error.__cause__, duckdb.Error):
+        error = error.__cause__
+    if isinstance(error, snowflake.connector.errors.Error):
         return SqlError(error.errno or 2, error.sqlstate or "42000", error.raw_msg or str(error))
-    if isinstance(cause, duckdb.Error):
-        error = cause
     if isinstance(error, NotImplementedError):
         return unsupported(str(error))
-    if isinstance(error, duckdb.InterruptException):
-        return SqlError(604, "57014", "SQL execution canceled")
-    text = str(error).split("\nLINE ")[0].strip()
+    return _recognised(error) or _by_kind(error)
+
+
+def _recognised(error: BaseException) -> SqlError | None:
     for patterns, prefix in ((_TRANSLATIONS, COMPILATION), (_RUNTIME, "")):
         for pattern, code, sqlstate, message in patterns:
-            if match := re.search(pattern, text):
+            if match := re.search(pattern, _text(error)):
                 return SqlError(code, sqlstate, prefix + message.format(*match.groups()))
+    return None
+
+
+def _by_kind(error: BaseException) -> SqlError:
+    if isinstance(error, duckdb.InterruptException):
+        return SqlError(604, "57014", "SQL execution canceled")
     if isinstance(error, duckdb.ParserException):
-        return syntax_error(text)
+        return syntax_error(_text(error))
     if isinstance(error, duckdb.BinderException | duckdb.CatalogException):
-        return SqlError(2, "42601", COMPILATION + text)
-    return SqlError(300002, "XX000", f"Processing aborted: {type(error).__name__}: {text}")
+        return SqlError(2, "42601", COMPILATION + _text(error))
+    return SqlError(300002, "XX000", f"Processing aborted: {type(error).__name__}: {_text(error)}")
+
+
+def _text(error: BaseException) -> str:
+    return str(error).split("\nLINE ")[0].strip()

@@ -149,18 +149,14 @@ def _target(copy: exp.Copy, columns: dict[str, exp.Expression]) -> exp.Expressio
 def _selected(select: exp.Select, file: Path, options: dict[str, Any]) -> dict[str, exp.Expression]:
     """The projections of a COPY's SELECT, with `$1:name` as the file's column."""
     fields = {field.name: field.type for field in pq.read_schema(file)}
-    columns: dict[str, exp.Expression] = {}
-    for number, projection in enumerate(select.expressions):
-        projection = projection.copy()
-        for access in list(projection.find_all(exp.JSONExtract)):
-            key = next(access.expression.find_all(exp.JSONPathKey)).this
-            column = _column(key, fields[key], options) if key in fields else exp.null()
-            if access is projection:
-                projection = column
-            else:
-                access.replace(column)
-        columns[str(number)] = projection
-    return columns
+
+    def column(node: exp.Expression) -> exp.Expression:
+        if not isinstance(node, exp.JSONExtract):
+            return node
+        key = next(node.expression.find_all(exp.JSONPathKey)).this
+        return _column(key, fields[key], options) if key in fields else exp.null()
+
+    return {str(number): p.transform(column) for number, p in enumerate(select.expressions)}
 
 
 def _matched(session: Session, copy: exp.Copy, file: Path, options: dict[str, Any]) -> dict[str, exp.Expression]:

@@ -12,7 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from inspect import signature
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from include.sandbox.snowflake.results import Result
+    from include.sandbox.snowflake.session import Session
 
 _IDENTIFIER = r'(?:"(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_$]*+)'
 _STRING = r"(?:'(?:[^'\\]|''|\\.)*'|\$\$.*?\$\$)"
@@ -46,6 +50,11 @@ class Statement:
     pattern: re.Pattern[str]
     run: Callable[..., Any]
     effect: Effect
+
+    def carry_out(self, session: Session, values: dict[str, Any]) -> Result:
+        """Run the statement for a session."""
+        result: Result = self.run(session, **values)
+        return result
 
     @property
     def takes_params(self) -> bool:
@@ -92,7 +101,7 @@ def match(sql: str) -> tuple[Statement, dict[str, str | None]] | None:
     """Find the statement's function and its values; None leaves the text to the SQL engine."""
     for candidate in STATEMENTS:
         if found := candidate.pattern.match(sql):
-            return candidate, {key: value for key, value in found.groupdict().items()}
+            return candidate, found.groupdict()
     return None
 
 

@@ -7,7 +7,7 @@ back to the statement as a table that takes the place of its FROM and WHERE.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from sqlglot import exp
 
-from include.sandbox.snowflake.errors import invalid_argument_types, invalid_identifier, unsupported
+from include.sandbox.snowflake.describe import snowflake_type
+from include.sandbox.snowflake.errors import SqlError, invalid_argument_types, invalid_identifier, unsupported
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.models import Method, Version
-    from include.sandbox.snowflake.rewrite import Registered
     from include.sandbox.snowflake.session import Session
+    from include.sandbox.snowflake.tables import Registered
 
 BATCH_ROWS = 131_072
 
@@ -101,8 +102,6 @@ class Call:
         """Raise Snowflake's error unless these engine types fit the method's inputs."""
         wanted = [_ENGINE_TYPES[t] for t in self.method.inputs.values()]
         if not all(_fits(have, want) for have, want in zip(types, wanted, strict=True)):
-            from include.sandbox.snowflake.rewrite import snowflake_type
-
             raise invalid_argument_types(self.method.name, ", ".join(snowflake_type(t) for t in types))
 
 
@@ -282,7 +281,7 @@ class _Scope:
         for call, package in zip(self.calls, packages, strict=True):
             names = [f"{call.column}_{i}" for i in range(len(call.arguments))]
             if table.num_rows:
-                outputs = _in_python(call.method, lambda: package.predict(call.method, table.select(names)))
+                outputs = _predict(package, call.method, table.select(names))
             else:
                 outputs = [pa.array([], _arrow_type(t)) for t in call.method.outputs.values()]
             value = outputs[0]
@@ -327,10 +326,10 @@ class _Scope:
         return self.session.cursor.to_duckdb(query)
 
 
-def _in_python(method: Method, run: Callable[[], list[pa.Array]]) -> list[pa.Array]:
+def _predict(package: Package, method: Method, batch: pa.Table) -> list[pa.Array]:
     """Report what the model's own code raises as Snowflake does for Python in the warehouse."""
     try:
-        return run()
+        return package.predict(method, batch)
     except Exception as error:
         text = f"Python Interpreter Error:\n{type(error).__name__}: {error}\n in function {method.name}"
         raise SqlError(100357, "P0000", text) from error

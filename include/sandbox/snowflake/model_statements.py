@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 
 @statement(
-    "CREATE [replace:OR REPLACE] MODEL [absent:IF NOT EXISTS] {name:name} WITH VERSION {version:word} FROM {place:place}",
+    "CREATE [replace:OR REPLACE] MODEL [absent:IF NOT EXISTS] {name:name} WITH VERSION {version:word} "
+    "FROM {place:place}",
     Effect.DDL,
 )
 def create_model(
@@ -69,7 +70,7 @@ def add_version_from_model(
     return status(f"Model {split_name(name)[-1]} successfully altered.")
 
 
-@statement("ALTER MODEL [IF EXISTS] {name:name} SET DEFAULT_VERSION = {version:word}", Effect.DDL)
+@statement("ALTER MODEL {name:name} SET DEFAULT_VERSION = {version:word}", Effect.DDL)
 def set_default_version(session: Session, name: str, version: str) -> Result:
     """Make a version the default, by name or alias."""
     session.account.models.set_default(session.qualify(name), resolve_identifier(version))
@@ -113,21 +114,21 @@ def drop_version(session: Session, name: str, version: str) -> Result:
     return status(DONE)
 
 
-@statement("ALTER MODEL [IF EXISTS] {name:name} RENAME TO {new:name}", Effect.DDL)
+@statement("ALTER MODEL {name:name} RENAME TO {new:name}", Effect.DDL)
 def rename_model(session: Session, name: str, new: str) -> Result:
     """Give a model another name."""
     session.account.models.rename(session.qualify(name), session.qualify(new))
     return status(DONE)
 
 
-@statement("ALTER MODEL [IF EXISTS] {name:name} SET TAG {tag:name} = {text:text}", Effect.DDL)
+@statement("ALTER MODEL {name:name} SET TAG {tag:name} = {text:text}", Effect.DDL)
 def set_tag(session: Session, name: str, tag: str, text: str) -> Result:
     """Put a tag on a model."""
     session.account.models.set_tag(session.qualify(name), ".".join(session.qualify(tag)), unquote(text))
     return status(DONE)
 
 
-@statement("ALTER MODEL [IF EXISTS] {name:name} UNSET TAG {tag:name}", Effect.DDL)
+@statement("ALTER MODEL {name:name} UNSET TAG {tag:name}", Effect.DDL)
 def unset_tag(session: Session, name: str, tag: str) -> Result:
     """Take a tag off a model."""
     session.account.models.set_tag(session.qualify(name), ".".join(session.qualify(tag)), None)
@@ -141,7 +142,7 @@ def comment_on_model(session: Session, name: str, text: str) -> Result:
     return status(DONE)
 
 
-@statement("ALTER MODEL [IF EXISTS] {name:name} SET COMMENT = {text:text}", Effect.DDL)
+@statement("ALTER MODEL {name:name} SET COMMENT = {text:text}", Effect.DDL)
 def set_model_comment(session: Session, name: str, text: str) -> Result:
     """Replace a model's comment."""
     return comment_on_model(session, name, text)
@@ -175,13 +176,13 @@ _MODEL_COLUMNS = {
 }
 
 
-@statement("SHOW MODELS [LIKE {like:text}] [IN ((ACCOUNT) | [SCHEMA|DATABASE] {scope:name})]")
-def show_models(session: Session, like: str | None, scope: str | None) -> Result:
+@statement("SHOW MODELS [LIKE {like:text}] [everywhere:IN ACCOUNT] [IN [SCHEMA|DATABASE] {scope:name}]")
+def show_models(session: Session, like: str | None, everywhere: str | None, scope: str | None) -> Result:
     """List the models of a schema, a database, or the current schema."""
     parts = split_name(scope) if scope else tuple(p for p in (session.database, session.schema) if p)
     if scope and len(parts) == 1 and parts[0] not in session.account.engine.databases():
         parts = (session.database or "", *parts)
-    found = session.account.models.models(*parts[:2])
+    found = session.account.models.models(*(() if everywhere else parts[:2]))
     return rows([_model_row(session, m) for m in found if matches(m.key[2], like)], _MODEL_COLUMNS)
 
 
@@ -298,7 +299,6 @@ def _model_row(session: Session, model: Model) -> dict[str, Any]:
 
 def _version_row(version: Version) -> dict[str, Any]:
     database, schema, name = version.model
-    data = version.manifest.get("user_data", {}).get("snowpark_ml_data", {})
     return {
         "created_on": version.created_on,
         "name": version.name,
@@ -311,7 +311,7 @@ def _version_row(version: Version) -> dict[str, Any]:
         "functions": json.dumps([m.name for m in version.methods]),
         "metadata": version.metadata or "{}",
         "user_data": json.dumps(version.manifest.get("user_data", {})),
-        "model_attributes": json.dumps(_attributes(version, data)),
+        "model_attributes": json.dumps(_attributes(version)),
         "size": str(sum(f.stat().st_size for f in version.folder.rglob("*") if f.is_file())),
         "environment": json.dumps({"default": {"python_version": _python_version(version)}}),
         "runnable_in": json.dumps(version.manifest.get("target_platforms") or ["WAREHOUSE"]),
@@ -320,7 +320,7 @@ def _version_row(version: Version) -> dict[str, Any]:
     }
 
 
-def _attributes(version: Version, data: dict[str, Any]) -> dict[str, Any]:
+def _attributes(version: Version) -> dict[str, Any]:
     spec = yaml.safe_load(version.spec_text)
     client = "snowflake-ml-python"
     return {"framework": spec.get("model_type"), "task": spec.get("task", "UNKNOWN"), "client": client}

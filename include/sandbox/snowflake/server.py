@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 IN_PROGRESS_AFTER = 40.0
 _SUCCESS = {"data": None, "code": None, "message": None, "success": True}
 _KEPT_REQUESTS = 16
+_FORGOTTEN_AFTER = 4 * 3600.0
 
 
 @dataclass
@@ -228,10 +229,13 @@ class Server:
     def end_vanished(self, grace: float) -> None:
         """End the sessions whose client has had no connection for `grace` seconds and runs nothing."""
         for client in list(self._clients.values()):
-            if client.gone_since is None or client.session.is_busy or not client.session.transaction.open:
+            if client.gone_since is None or client.session.is_busy:
                 continue
-            if time.monotonic() - client.gone_since > grace:
+            # Only what may hold up others is ended soon: a client may close its connections and come back.
+            patience = grace if client.session.transaction.open else _FORGOTTEN_AFTER
+            if time.monotonic() - client.gone_since > patience:
                 log.info("session %s: its client is gone, rolling back", client.session.id)
+                client.gone_since = None
                 threading.Thread(target=self._end, args=[client], daemon=True).start()
 
     def close(self) -> None:

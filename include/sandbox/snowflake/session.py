@@ -14,12 +14,12 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from include.sandbox.snowflake import files, grammar, inference, rewrite
+from include.sandbox.snowflake import definitions, describe, files, grammar, inference, rewrite, tables
 from include.sandbox.snowflake.engine import Engine, upper_case
 from include.sandbox.snowflake.errors import SqlError, syntax_error, translate, unsupported
 from include.sandbox.snowflake.locks import LockTable, Mode
 from include.sandbox.snowflake.models import ModelStore
-from include.sandbox.snowflake.results import Result
+from include.sandbox.snowflake.results import DONE, Result, status
 from include.sandbox.snowflake.transactions import Transaction
 
 _KEPT_RESULTS = 16
@@ -146,7 +146,7 @@ class Session:
     def _execute(self, sql: str, params: Any, batch: list[tuple[Any, ...]] | None, *, describe_only: bool) -> Result:
         if found := grammar.match(sql):
             return self._run_own(*found, params)
-        expression = self._parse(substitute_variables(rewrite.usual_spelling(sql), self.variables))
+        expression = self._parse(substitute_variables(definitions.usual_spelling(sql), self.variables))
         params = list(params) if isinstance(params, tuple) else params
         expression = upper_case(rewrite.identifier_calls(expression, list(batch[0]) if batch else params))
         rewrite.check_supported(expression, sql)
@@ -162,23 +162,21 @@ class Session:
     def _run_own(self, own: grammar.Statement, values: dict[str, Any], params: Any) -> Result:
         if own.takes_params:
             values = {**values, "params": params}
-        if own.effect is grammar.Effect.NONE:
-            result: Result = own.run(self, **values)
-            return result
-        self.transaction.commit()
-        with self.account.engine.ddl:
-            result = own.run(self, **values)
-        return result
+        if own.effect is grammar.Effect.DDL:
+            self.transaction.commit()
+            with self.account.engine.ddl:
+                return own.carry_out(self, values)
+        return own.carry_out(self, values)
 
     def _describe(self, expression: exp.Expression, params: Any) -> Result:
         """The columns of a query, without running it; other statements have nothing to tell."""
         if not isinstance(expression, _QUERIES):
-            return rewrite.done()
+            return status(DONE)
         for placeholder in list(expression.find_all(exp.Placeholder)):
             placeholder.replace(exp.null())
-        with rewrite.Registered(self, without_rows=True) as registered:
+        with tables.Registered(self, without_rows=True) as registered:
             expression = rewrite.name_columns(expression)
-            rewrite.virtual_tables(expression, registered, params)
+            tables.virtual_tables(expression, registered, params)
             expression = inference.rewrite(expression, registered)
             empty = exp.select("*").from_(expression.subquery("_q")).limit(0)
             return self.transaction.query(lambda: self.cursor.run(empty, None))
@@ -212,17 +210,17 @@ class Session:
         raise unsupported(grammar.head(expression.sql(dialect="snowflake")))
 
     def _query(self, expression: exp.Expression, params: Any) -> Result:
-        with rewrite.Registered(self) as registered:
+        with tables.Registered(self) as registered:
             expression = rewrite.name_columns(expression)
-            rewrite.virtual_tables(expression, registered, params)
+            tables.virtual_tables(expression, registered, params)
             expression = inference.rewrite(expression, registered)
             return self.cursor.run(expression, _copied(params))
 
     def _change(self, expression: exp.Expression, params: Any, batch: list[tuple[Any, ...]] | None) -> Result:
         if batch:
             return rewrite.count_result("inserted", self.cursor.run_batch(expression, batch))
-        with rewrite.Registered(self) as registered:
-            rewrite.virtual_tables(expression, registered, params)
+        with tables.Registered(self) as registered:
+            tables.virtual_tables(expression, registered, params)
             expression = inference.rewrite(expression, registered)
             if isinstance(expression, exp.Copy) and files.is_parquet(self, expression):
                 return files.copy_parquet(self, expression, _copied(params))
@@ -232,13 +230,13 @@ class Session:
 
     def _define(self, expression: exp.Expression, params: Any, timeout: float) -> Result:
         def run() -> Result:
-            with rewrite.Registered(self) as registered:
-                defined = rewrite.definition(expression.copy(), self)
-                rewrite.virtual_tables(defined, registered, params)
+            with tables.Registered(self) as registered:
+                defined = definitions.definition(expression.copy(), self)
+                tables.virtual_tables(defined, registered, params)
                 defined = inference.rewrite(defined, registered)
                 with self.account.engine.ddl:
                     result = self.cursor.run(defined, _copied(params))
-                rewrite.after_definition(expression, self)
+                definitions.after_definition(expression, self)
                 return result
 
         return self.transaction.alter(rewrite.target_of(expression), run, timeout)
@@ -247,7 +245,7 @@ class Session:
         if expression.name.upper() not in _SHOWS:
             raise unsupported(f"SHOW {expression.name.upper()}")
         result = self.cursor.run(expression.copy(), None)
-        return rewrite.filter_show(result, expression)
+        return describe.filter_show(result, expression)
 
     def _set_variable(self, expression: exp.Set) -> Result:
         for item in expression.expressions:
@@ -256,7 +254,7 @@ class Session:
             value = self.cursor.query(f"SELECT {self.cursor.to_duckdb(item.this.expression.copy())} AS v")
             literal = exp.convert(value.table.to_pylist()[0]["v"])
             self.variables[item.this.this.name.upper()] = literal.sql(dialect="snowflake")
-        return rewrite.done()
+        return status(DONE)
 
 
 def _copied(params: Any) -> Any:

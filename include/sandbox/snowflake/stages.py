@@ -77,7 +77,7 @@ def put(session: Session, source: str, place: str, options: str, params: Any = N
     """Upload files to a stage."""
     if place == "?":
         place = params[0]
-    if place.startswith("'snow:") or place.startswith("snow:"):
+    if "snow://" in place:
         raise SqlError(1011, "42601", "SQL compilation error:\nthe files of a model version cannot be changed")
     root, path, _ = split_place(session, place)
     target = root / path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from include.sandbox.snowflake import rewrite
+from include.sandbox.snowflake import describe
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, not_found, unsupported
 from include.sandbox.snowflake.grammar import Effect, resolve_identifier, split_name, statement, unquote
 from include.sandbox.snowflake.model_statements import matches
@@ -99,18 +99,8 @@ def use_database(session: Session, name: str) -> Result:
 # ---- databases and schemas -----------------------------------------------------------------------
 
 
-@statement(
-    "CREATE [TRANSIENT] DATABASE [absent:IF NOT EXISTS] {name:ident} "
-    "[DATA_RETENTION_TIME_IN_DAYS = {days:number}] [COMMENT = {comment:text}]",
-    Effect.DDL,
-)
-def create_database(
-    session: Session,
-    name: str,
-    absent: str | None,
-    days: str | None,
-    comment: str | None,  # noqa: ARG001
-) -> Result:
+@statement("CREATE [TRANSIENT] DATABASE [absent:IF NOT EXISTS] {name:ident}", Effect.DDL)
+def create_database(session: Session, name: str, absent: str | None) -> Result:
     """Create a database with its schema PUBLIC and switch to it."""
     database = resolve_identifier(name)
     created = session.account.engine.create_database(database, if_not_exists=bool(absent))
@@ -131,18 +121,8 @@ def drop_database(session: Session, name: str, exists: str | None) -> Result:
     return status(_dropped(database, done=dropped))
 
 
-@statement(
-    "CREATE [TRANSIENT] SCHEMA [absent:IF NOT EXISTS] {name:name} "
-    "[DATA_RETENTION_TIME_IN_DAYS = {days:number}] [COMMENT = {comment:text}]",
-    Effect.DDL,
-)
-def create_schema(
-    session: Session,
-    name: str,
-    absent: str | None,
-    days: str | None,
-    comment: str | None,  # noqa: ARG001
-) -> Result:
+@statement("CREATE [TRANSIENT] SCHEMA [absent:IF NOT EXISTS] {name:name}", Effect.DDL)
+def create_schema(session: Session, name: str, absent: str | None) -> Result:
     """Create a schema and switch to it."""
     database, schema = _schema_name(session, name)
     created = session.account.engine.create_schema(database, schema, if_not_exists=bool(absent))
@@ -258,7 +238,7 @@ _SCHEMA_COLUMNS = ["name", "is_default", "is_current", "database_name", "owner",
 _WAREHOUSE_COLUMNS = ["name", "state", "type", "size", "is_default", "is_current", "owner", "comment"]
 
 
-@statement("SHOW [TERSE] DATABASES [LIKE {like:text}] [IN ACCOUNT]")
+@statement("SHOW DATABASES [LIKE {like:text}] [IN ACCOUNT]")
 def show_databases(session: Session, like: str | None) -> Result:
     """List the databases."""
     records = [
@@ -274,8 +254,8 @@ def show_databases(session: Session, like: str | None) -> Result:
     return rows(records, {"created_on": CREATED_ON, **dict.fromkeys(_DATABASE_COLUMNS, pa.string())})
 
 
-@statement("SHOW [TERSE] SCHEMAS [LIKE {like:text}] [IN (ACCOUNT | [DATABASE] {database:ident})]")
-def show_schemas(session: Session, like: str | None, database: str | None) -> Result:
+@statement("SHOW SCHEMAS [LIKE {like:text}] [everywhere:IN ACCOUNT] [IN [DATABASE] {database:ident}]")
+def show_schemas(session: Session, like: str | None, everywhere: str | None, database: str | None) -> Result:
     """List the schemas of a database, or of all."""
     engine = session.account.engine
     wanted = resolve_identifier(database) if database else session.database
@@ -288,7 +268,7 @@ def show_schemas(session: Session, like: str | None, database: str | None) -> Re
             "database_name": name,
             "owner": session.role,
         }
-        for name in ([wanted] if wanted else engine.databases())
+        for name in ([wanted] if wanted and not everywhere else engine.databases())
         for schema in [*engine.schemas(name), "INFORMATION_SCHEMA"]
         if matches(schema, like)
     ]
@@ -306,7 +286,7 @@ def show_warehouses(session: Session, like: str | None) -> Result:
 @statement("(DESC|DESCRIBE) (TABLE|VIEW) {name:name} [TYPE = COLUMNS]")
 def describe_table(session: Session, name: str) -> Result:
     """The columns of a table or view."""
-    return rewrite.describe_table(session, name)
+    return describe.describe_table(session, name)
 
 
 @statement("(DESC|DESCRIBE) ARTIFACT REPOSITORY {name:name}")

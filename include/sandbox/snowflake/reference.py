@@ -1,0 +1,25 @@
+"""The list of statements in the README, from the table of them: `python -m include.sandbox.snowflake.reference`."""
+
+from __future__ import annotations
+
+# Imported for the statements that they register.
+from include.sandbox.snowflake import grammar, model_statements, stages, statements  # noqa: F401
+
+
+def markdown() -> str:
+    """One line a statement: its grammar, and what it does."""
+    lines = [f"| `{_readable(s.grammar)}` | {s.doc} |" for s in grammar.STATEMENTS]
+    return "\n".join(["| Statement | What it does |", "|---|---|", *lines])
+
+
+def _readable(text: str) -> str:
+    """A grammar without the names of its values' kinds."""
+    for kind in ("ident", "name", "text", "word", "place", "number", "rest"):
+        text = text.replace(f":{kind}}}", "}")
+    for option in ("replace", "absent", "exists", "everywhere"):
+        text = text.replace(f"[{option}:", "[")
+    return text.replace("{", "<").replace("}", ">").replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    print(markdown())
