@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from snowmaker.exceptions import ArtefactError
+from snowmaker.snowflake.identifiers import Identifier
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +23,7 @@ FILES = ("model.ubj", "preprocessing.json", "model_card.json")
 _FORMAT = 1
 _MAX_BYTES = 2 * 1024**3
 _TOLERANCE = 1e-6
+_BARE = re.compile(r"[A-Z_][A-Z0-9_$]*")
 
 
 @dataclass(frozen=True)
@@ -80,13 +83,19 @@ def build_model(artefact: Artefact) -> Any:
     from sklearn.pipeline import Pipeline
 
     columns = artefact.preprocessing["columns"]
-    steps = [(column["name"], _encoder(column), [column["name"]]) for column in columns]
+    steps = [(column["name"], _encoder(column), [input_name(column)]) for column in columns]
     encode = ColumnTransformer(steps, remainder="drop", verbose_feature_names_out=False, n_jobs=None)
     # Fitting only tells the transformer its columns: the categories are given, not learned.
     encode.fit(_frame(columns, [[_example(column) for column in columns]]))
     model = Pipeline([("encode", encode), ("model", _estimator(artefact))])
     _verify(artefact, model)
     return model
+
+
+def input_name(column: dict[str, Any]) -> str:
+    """Return a column's name as the model takes it: in double quotes unless it is upper case, as the registry does."""
+    name = str(column["name"])
+    return name if _BARE.fullmatch(name) else Identifier(name).quoted
 
 
 def _encoder(column: dict[str, Any]) -> Any:
@@ -137,8 +146,8 @@ def _verify(artefact: Artefact, model: Any) -> None:
 def _frame(columns: list[dict[str, Any]], rows: list[list[Any]]) -> Any:
     import pandas as pd
 
-    frame = pd.DataFrame(rows, columns=[column["name"] for column in columns])
-    kinds = {column["name"]: "object" if column["kind"] == "categorical" else "float64" for column in columns}
+    frame = pd.DataFrame(rows, columns=[input_name(column) for column in columns])
+    kinds = {input_name(column): "object" if column["kind"] == "categorical" else "float64" for column in columns}
     return frame.astype(kinds)
 
 

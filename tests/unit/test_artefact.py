@@ -81,6 +81,17 @@ def test_the_pipeline_takes_raw_columns_and_scores_as_the_booster_does(tmp_path:
     assert (model.predict_proba(shuffled) == model.predict_proba(frame)).all()
 
 
+def test_names_that_are_not_upper_case_stand_in_double_quotes_as_the_registry_reads_them(
+    tmp_path: Path, booster: xgb.Booster
+) -> None:
+    columns = [{**COLUMNS[0], "name": 'the "old" county %'}, {**COLUMNS[1], "name": "income"}]
+    check = {"columns": ['the "old" county %', "income"], "rows": RAW, "scores": predict(booster, CODES)}
+    content = files(booster, verification=check)
+    content["preprocessing.json"] = json.dumps({"format": 1, "columns": columns}).encode()
+    model = build_model(unpacked(tmp_path, content))
+    assert list(model.feature_names_in_) == ['"the ""old"" county %"', '"income"']
+
+
 def test_a_model_that_does_not_score_as_its_card_says_is_refused(tmp_path: Path, booster: xgb.Booster) -> None:
     wrong = {"columns": ["COUNTY", "INCOME"], "rows": RAW, "scores": [0.5] * len(RAW)}
     with pytest.raises(ArtefactError, match=r"differs by .* from the scores in its model card"):

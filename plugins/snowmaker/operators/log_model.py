@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-from snowmaker.artefact import Artefact, build_model, unpack
+from snowmaker.artefact import Artefact, build_model, input_name, unpack
 from snowmaker.champion import ModelVersion
 from snowmaker.exceptions import ArtefactError, ModelVersionError
 from snowmaker.hooks.model_registry import read_state
@@ -131,10 +131,10 @@ class LogModelOperator(WarehouseOperator):
         from snowflake.ml.model import task
         from snowflake.ml.registry import Registry
 
-        registry = Registry(session.snowpark, database_name=str(model.database), schema_name=str(model.schema))
+        registry = Registry(session.snowpark, database_name=model.database.quoted, schema_name=model.schema.quoted)
         registry.log_model(
             build_model(artefact),
-            model_name=str(model.object),
+            model_name=model.object.quoted,
             version_name=Identifier(version).quoted,
             comment=self._comment(artefact, context),
             metrics=artefact.metrics,
@@ -143,9 +143,10 @@ class LogModelOperator(WarehouseOperator):
             pip_requirements=list(self.pip_requirements) if self.pip_requirements else None,
             target_platforms=list(self.target_platforms),
             task=getattr(task.Task, _TASKS[artefact.card["task"]]),
-            options={"enable_explainability": False},
+            # Relaxed versions could score otherwise than the ones the model was checked with here.
+            options={"enable_explainability": False, "relax_version": False},
         )
-        self.log.info("Logged %s version %s", model, version)
+        self.log.info("Logged %s version %s", model.quoted, version)
 
     def _complete(
         self,
@@ -160,12 +161,12 @@ class LogModelOperator(WarehouseOperator):
             # The name holds the digest, so this is our version, from a try that died before the comment was set.
             from snowflake.ml.registry import Registry
 
-            registry = Registry(session.snowpark, database_name=str(model.database), schema_name=str(model.schema))
-            logged = registry.get_model(str(model.object)).version(Identifier(there.name).quoted)
+            registry = Registry(session.snowpark, database_name=model.database.quoted, schema_name=model.schema.quoted)
+            logged = registry.get_model(model.object.quoted).version(Identifier(there.name).quoted)
             for name, value in artefact.metrics.items():
                 logged.set_metric(name, value)
             logged.comment = self._comment(artefact, context)
-            self.log.info("Completed %s version %s", model, there.name)
+            self.log.info("Completed %s version %s", model.quoted, there.name)
         elif digest != artefact.digest:
             raise ModelVersionError(
                 f"version {there.name} of model {model.quoted} is of another artefact ({digest or there.comment!r}) "
@@ -200,7 +201,7 @@ def _signatures(artefact: Artefact) -> dict[str, Any]:
     from snowflake.ml.model.model_signature import DataType, FeatureSpec, ModelSignature
 
     inputs = [
-        FeatureSpec(column["name"], DataType.STRING if column["kind"] == "categorical" else DataType.DOUBLE)
+        FeatureSpec(input_name(column), DataType.STRING if column["kind"] == "categorical" else DataType.DOUBLE)
         for column in artefact.preprocessing["columns"]
     ]
     if artefact.card["task"] == "regression":

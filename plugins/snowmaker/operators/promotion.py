@@ -177,7 +177,7 @@ class PromoteModelOperator(WarehouseOperator):
                     carry_out(session, model, step)
                     self.log.info("%s %s", step.action, step.version)
                 self._write_event(session, events, "PROMOTED", verdict, run_label(context))
-        self.log.info("Champion of %s: %s (before: %s)", model, verdict.challenger, verdict.champion)
+        self.log.info("Champion of %s: %s (before: %s)", model.quoted, verdict.challenger, verdict.champion)
         return {"champion": verdict.challenger, "previous": verdict.champion}
 
     @contextmanager

@@ -81,7 +81,9 @@ class CreateTrainingSetOperator(WarehouseOperator):
             }
         check_training_weeks(self.source, table.quoted, first, holdout, by_week)
         reason = self.reason or event.get("detail") or f"{context['dag_run'].run_type} run"
-        self.log.info("Training set %s: weeks %s to %s, holdout from %s: %s", table, first, last, holdout, reason)
+        self.log.info(
+            "Training set %s: weeks %s to %s, holdout from %s: %s", table.quoted, first, last, holdout, reason
+        )
         return {
             "week": str(week),
             "table": table.quoted,
