@@ -26,6 +26,7 @@ SCORE, RETRAIN = "score_mortgage", "retrain_mortgage"
 WEEKS, FIRST_MODEL_WEEK, SHIFT_WEEK = 30, 10, 13
 SCORED_WEEKS = WEEKS - FIRST_MODEL_WEEK
 _RUNNING = ("queued", "running")
+_SQLITE_TRIES = 8
 
 
 class Demo:
@@ -71,13 +72,26 @@ class Demo:
             return
         if not self.api.active_backfills(SCORE):
             self.say(f"backfilling {len(todo)} weeks from {start} to {end}: airflow backfill create --dag-id {SCORE} …")
-            self.airflow.cli(
-                *("backfill", "create", "--dag-id", SCORE, "--max-active-runs", "1"),
-                *("--from-date", start.isoformat(), "--to-date", (end + timedelta(days=1)).isoformat()),
-                *("--reprocess-behavior", "failed"),
-            )
+            self._create_backfill(start, end)
         self.api.pause(SCORE, paused=False)
         self._watch()
+
+    def _create_backfill(self, start: date, end: date) -> None:
+        command = ["backfill", "create", "--dag-id", SCORE, "--max-active-runs", "1"]
+        command += ["--from-date", start.isoformat(), "--to-date", (end + timedelta(days=1)).isoformat()]
+        command += ["--reprocess-behavior", "failed"]
+        for _ in range(_SQLITE_TRIES):
+            try:
+                self.airflow.cli(*command)
+                return
+            except RuntimeError as error:
+                if "database is locked" not in str(error):
+                    raise
+            # SQLite refuses a transaction that read before somebody else wrote; half a backfill may be left.
+            self.say("SQLite was busy: creating the backfill anew")
+            for backfill in self.api.active_backfills(SCORE):
+                self.api.cancel_backfill(backfill["id"])
+        raise RuntimeError(f"SQLite refused to create the backfill {_SQLITE_TRIES} times; try again")
 
     def finish(self, connection: SnowflakeConnection) -> bool:
         """Show the table and what was expected; return whether all of it happened."""

@@ -201,6 +201,10 @@ class AirflowApi:
         backfills = self._get("/api/v2/backfills", dag_id=dag_id)["backfills"]
         return [backfill for backfill in backfills if not backfill["completed_at"]]
 
+    def cancel_backfill(self, backfill_id: int) -> None:
+        """End a backfill; its runs that have not started count as failed."""
+        self._client.put(f"/api/v2/backfills/{backfill_id}/cancel").raise_for_status()
+
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """List a run's task instances."""
         return list(self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"])
