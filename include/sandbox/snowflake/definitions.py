@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from include.sandbox.snowflake import stages
+from include.sandbox.snowflake.results import Result, status
 from include.sandbox.snowflake.rewrite import target_of
 
 if TYPE_CHECKING:
@@ -64,16 +65,22 @@ def _cast_to_columns(create: exp.Create) -> None:
     create.set("this", create.this.this)
 
 
-def after_definition(expression: exp.Expression, session: Session) -> None:
-    """Remember the temporary objects that a statement made or dropped."""
+def after_definition(expression: exp.Expression, session: Session, result: Result) -> Result:
+    """Remember the temporary objects that a statement made or dropped, and answer with the name they go by."""
     key = target_of(expression)
+    kind = str(expression.args.get("kind")).capitalize()
     if isinstance(expression, exp.Create) and _is_temporary(expression) and key:
-        if expression.kind in {"TABLE", "VIEW"} and key[0] != "temp":
-            session.temporary_tables[key] = _physical(key, session)
-        elif str(expression.kind).upper() == "STAGE":
+        if kind == "Stage":
             session.temporary_stages.append(lambda: stages.remove_stage(session, key))
+        elif kind in {"Table", "View"} and key[0] != "temp":
+            session.temporary_tables[key] = _physical(key, session)
+            return status(f"{kind} {key[2]} successfully created.")
     elif isinstance(expression, exp.Drop) and key and key[0] == "temp":
-        session.temporary_tables = {k: v for k, v in session.temporary_tables.items() if v != key[2]}
+        names = [name for name, physical in session.temporary_tables.items() if physical == key[2]]
+        for name in names:
+            del session.temporary_tables[name]
+        return status(f"{names[0][2]} successfully dropped.")
+    return result
 
 
 def _is_temporary(create: exp.Create) -> bool:

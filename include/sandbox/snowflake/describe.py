@@ -60,7 +60,8 @@ def describe_table(session: Session, name: str) -> Result:
         schema, table = "_fs_information_schema", f"_fs_{table}"
     described = session.cursor.query(
         "SELECT column_name, data_type, is_nullable, column_default FROM duckdb_columns() "
-        "WHERE database_name = ? AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?) ORDER BY column_index",
+        "WHERE database_name = ? AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?) "
+        "ORDER BY column_index",
         [catalog, schema, table],
     ).table.to_pylist()
     if not described:

@@ -24,6 +24,7 @@ from fakesnow.statement_type import statement_type_id
 from fakesnow.transforms import show
 from sqlglot import exp
 
+from include.sandbox.snowflake import functions
 from include.sandbox.snowflake.errors import already_exists, not_found
 from include.sandbox.snowflake.results import Result
 
@@ -42,6 +43,8 @@ fakesnow.rowtype.duckdb_to_sf_type.update(
         "UUID": "text",
     }
 )
+# It turns the sum of whole numbers into a float, for the sake of sums of text, which are refused instead.
+transforms.numeric_agg_implicit_cast = lambda expression: expression
 warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
 
 _GLOBAL = "_fs_global"
@@ -64,12 +67,16 @@ class Engine:
         self._duck.execute(f"ATTACH '{folder / 'account.db'}' AS {_GLOBAL}")
         self._duck.execute(fakesnow.info_schema.fs_global_creation_sql())
         self._duck.execute(show.fs_global_creation_sql())
+        for macro in functions.MACROS:
+            self._duck.execute(macro)
         for file in sorted(self._databases.glob("*.db")):
             self._attach(file.stem)
 
     def _attach(self, name: str) -> None:
         self._duck.execute(f"ATTACH '{self._databases / name}.db' AS \"{name}\"")
-        self._duck.execute(fakesnow.info_schema.per_db_creation_sql(f'"{name}"').replace(f"'\"{name}\"'", f"'{name}'"))
+        views = fakesnow.info_schema.per_db_creation_sql(f'"{name}"').replace(f"'\"{name}\"'", f"'{name}'")
+        # The engine only estimates the number of rows; nothing is better than something wrong.
+        self._duck.execute(views.replace("tables.estimated_size AS", "NULL::BIGINT AS"))
         self._duck.execute(fakesnow.macros.creation_sql(f'"{name}"'))
 
     def databases(self) -> list[str]:

@@ -5,7 +5,6 @@ Refusing what would be dropped silently, resolving names, Snowflake's own functi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -72,26 +71,6 @@ def _check_create(create: exp.Create, kind: str, sql: str) -> None:
 
 # ---- names ---------------------------------------------------------------------------------------
 
-_SESSION_FUNCTIONS: dict[str, Callable[[Session], Any]] = {
-    "CURRENT_ACCOUNT": lambda s: s.account.name,
-    "CURRENT_ACCOUNT_NAME": lambda s: s.account.name,
-    "CURRENT_ORGANIZATION_NAME": lambda _: "SANDBOX",
-    "CURRENT_REGION": lambda _: "SANDBOX",
-    "CURRENT_USER": lambda s: s.account.user,
-    "CURRENT_ROLE": lambda s: s.role,
-    "CURRENT_WAREHOUSE": lambda s: s.warehouse,
-    "CURRENT_DATABASE": lambda s: s.database,
-    "CURRENT_SCHEMA": lambda s: s.schema,
-    "CURRENT_SESSION": lambda s: str(s.id),
-    "CURRENT_SECONDARY_ROLES": lambda _: '{"roles":"","value":""}',
-    "CURRENT_AVAILABLE_ROLES": lambda s: f'[ "{s.account.role}" ]',
-    "CURRENT_CLIENT": lambda _: "PythonConnector",
-    "SYSTEM$ML_PLATFORM_CAPABILITIES": lambda _: "{}",
-    # A session's statements run one at a time, so when this one runs no other does.
-    "SYSTEM$CANCEL_ALL_QUERIES": lambda _: "0 executions identified for cancellation",
-    "LAST_QUERY_ID": lambda s: next(reversed(s.results), None),
-}
-
 
 def identifier_calls(expression: exp.Expression, params: Any) -> exp.Expression:
     """Replace IDENTIFIER(...) by the table it names; a bound name is taken out of the parameters."""
@@ -122,26 +101,6 @@ def column_positions(expression: exp.Expression) -> None:
     for parameter in list(expression.find_all(exp.Parameter)):
         if isinstance(parameter.this, exp.Literal):
             parameter.replace(exp.PositionalColumn(this=parameter.this))
-
-
-def session_functions(expression: exp.Expression, session: Session) -> exp.Expression:
-    """Replace CURRENT_ROLE() and the like by the session's values, keeping their column names."""
-    for node in list(expression.find_all(exp.Func)):
-        name = node.name.upper() if isinstance(node, exp.Anonymous) else node.sql_name()
-        if name == "HASH" and isinstance(node, exp.Anonymous):
-            # Snowflake's HASH is a signed number of 64 bits.
-            unsigned = exp.cast(exp.Anonymous(this="hash", expressions=node.expressions), "INT128", dialect="duckdb")
-            node.replace(exp.cast(exp.paren(unsigned - exp.Literal.number(2**63)), "BIGINT"))
-        elif name.startswith("SYSTEM$") and name not in _SESSION_FUNCTIONS:
-            raise unsupported(name)
-        elif name in _SESSION_FUNCTIONS:
-            value: exp.Expression = exp.convert(_SESSION_FUNCTIONS[name](session))
-            if isinstance(node.parent, exp.Select):
-                value = exp.alias_(value, f"{name}()", quoted=True)
-            if node is expression:
-                return value
-            node.replace(value)
-    return expression
 
 
 def qualify_tables(expression: exp.Expression, session: Session) -> None:
@@ -187,6 +146,8 @@ def name_columns(expression: exp.Expression) -> exp.Expression:
         for projection in expression.expressions:
             if not isinstance(projection, exp.Alias | exp.Column | exp.Star) and not projection.is_star:
                 text = projection.sql(dialect="snowflake")
+                if text in {"CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP"}:
+                    text += "()"
                 projection.replace(exp.alias_(projection.copy(), text, quoted=True))
     return expression
 

@@ -14,7 +14,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from include.sandbox.snowflake import definitions, describe, files, grammar, inference, rewrite, tables
+from include.sandbox.snowflake import definitions, describe, files, functions, grammar, inference, rewrite, tables
 from include.sandbox.snowflake.engine import Engine, upper_case
 from include.sandbox.snowflake.errors import SqlError, syntax_error, translate, unsupported
 from include.sandbox.snowflake.locks import LockTable, Mode
@@ -151,7 +151,7 @@ class Session:
         expression = upper_case(rewrite.identifier_calls(expression, list(batch[0]) if batch else params))
         rewrite.check_supported(expression, sql)
         rewrite.column_positions(expression)
-        expression = rewrite.session_functions(expression, self)
+        expression = functions.translate_functions(expression, self)
         rewrite.qualify_tables(expression, self)
         if describe_only:
             return self._describe(expression, params)
@@ -236,8 +236,7 @@ class Session:
                 defined = inference.rewrite(defined, registered)
                 with self.account.engine.ddl:
                     result = self.cursor.run(defined, _copied(params))
-                definitions.after_definition(expression, self)
-                return result
+                return definitions.after_definition(expression, self, result)
 
         return self.transaction.alter(rewrite.target_of(expression), run, timeout)
 

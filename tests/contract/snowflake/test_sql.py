@@ -53,6 +53,24 @@ def test_functions_of_the_drift_and_performance_kind(cursor: SnowflakeCursor) ->
     assert row == (2, 2, 0, 2, 2, 2, "0cc175b9c0f1b6a831c399e269772661", True, 7, 3)
 
 
+def test_dates_stay_dates_and_whole_numbers_whole(cursor: SnowflakeCursor) -> None:
+    cursor.execute("CREATE TABLE t AS SELECT '2024-01-31'::DATE AS d, '2024-01-31 10:00'::TIMESTAMP_NTZ AS at, 3 AS n")
+    row = cursor.execute(
+        "SELECT DATE_TRUNC('week', d), DATEADD('week', 1, d), DATEADD('month', 1, d), "
+        "DATE_TRUNC('week', at), DATEADD('day', n, at), SUM(n), SUM(n) / 2 FROM t GROUP BY d, at, n"
+    ).fetchone()
+    assert row == (
+        datetime.date(2024, 1, 29),
+        datetime.date(2024, 2, 7),
+        datetime.date(2024, 2, 29),
+        datetime.datetime(2024, 1, 29),  # noqa: DTZ001
+        datetime.datetime(2024, 2, 3, 10),  # noqa: DTZ001
+        3,
+        1.5,
+    )
+    assert [type(value) for value in row[:6]] == [datetime.date] * 3 + [datetime.datetime] * 2 + [int]
+
+
 def test_qualify_keeps_the_first_of_each_group(cursor: SnowflakeCursor) -> None:
     cursor.execute(
         "SELECT column1, column2 FROM VALUES (1, 'old'), (1, 'new'), (2, 'only') "
