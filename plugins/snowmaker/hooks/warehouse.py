@@ -45,7 +45,10 @@ class WarehouseHook(SnowflakeHook):
             session = WarehouseSession(connection, self.get_conn_id())
             # A timestamp's day, and so its week, depends on the session's time zone.
             session.execute(Statement("ALTER SESSION SET TIMEZONE = 'UTC'"))
-            yield session
+            try:
+                yield session
+            finally:
+                session.close_snowpark()
 
     def _connect(self) -> SnowflakeConnection:
         from snowflake.connector.errors import Error
@@ -128,22 +131,25 @@ class WarehouseSession:
 
         return Session.builder.configs({"connection": self.connection}).create()
 
+    def close_snowpark(self) -> None:
+        """End the Snowpark session, and the connection with it, if there was one; Snowpark keeps it for ever."""
+        if "snowpark" in self.__dict__:
+            self.snowpark.close()
+
     @contextmanager
     def _run(self, statement: Statement) -> Iterator[Any]:
         from snowflake.connector.errors import Error
 
-        cursor = self.connection.cursor()
         try:
-            # Without values the connector does not undouble percent signs; see snowflake/identifiers.py.
-            if statement.values:
-                cursor.execute(statement.text, statement.values)
-            else:
-                cursor.execute(statement.text.replace("%%", "%"))
-            yield cursor
+            with self.connection.cursor() as cursor:
+                # Without values the connector does not undouble percent signs; see snowflake/identifiers.py.
+                if statement.values:
+                    cursor.execute(statement.text, statement.values)
+                else:
+                    cursor.execute(statement.text.replace("%%", "%"))
+                yield cursor
         except Error as error:
             raise StatementError(self.conn_id, statement, error) from None
-        finally:
-            cursor.close()
 
 
 class StatementError(WarehouseError):

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from snowmaker.snowflake.statement import Statement
     from snowmaker.source import Source
 
-# One line a statement of the connector drowns the task's own log.
-logging.getLogger("snowflake.connector").setLevel(logging.WARNING)
+# One line a statement of the clients drowns the task's own log.
+for client in ("snowflake.connector", "snowflake.snowpark"):
+    logging.getLogger(client).setLevel(logging.WARNING)
 
 
 class WarehouseOperator(BaseOperator):

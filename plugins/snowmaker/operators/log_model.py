@@ -97,17 +97,18 @@ class LogModelOperator(WarehouseOperator):
             artefact = self._fetch(Path(folder))
             version = Identifier.parse(self.version_name or f"{self.version_prefix}_{artefact.digest[:8]}").name
             model = QualifiedName.parse(self.model_name)
-            there = next((v for v in read_state(session, model).versions if v.name == version), None)
-            if there is None:
+            if self._find(session, model, version) is None:
                 self._log(session, model, version, artefact, context)
-            else:
-                self._complete(session, model, there, artefact, context)
+            self._complete(session, model, version, artefact, context)
         return {
             "model_name": model.quoted,
             "model_version": version,
             "digest": artefact.digest,
             "metrics": artefact.metrics,
         }
+
+    def _find(self, session: WarehouseSession, model: QualifiedName, version: str) -> ModelVersion | None:
+        return next((v for v in read_state(session, model).versions if v.name == version), None)
 
     def _fetch(self, folder: Path) -> Artefact:
         hook = S3Hook(aws_conn_id=self.aws_conn_id)
@@ -129,51 +130,64 @@ class LogModelOperator(WarehouseOperator):
         context: Mapping[str, Any],
     ) -> None:
         from snowflake.ml.model import task
-        from snowflake.ml.registry import Registry
 
-        registry = Registry(session.snowpark, database_name=model.database.quoted, schema_name=model.schema.quoted)
-        registry.log_model(
-            build_model(artefact),
-            model_name=model.object.quoted,
-            version_name=Identifier(version).quoted,
-            comment=self._comment(artefact, context),
-            metrics=artefact.metrics,
-            signatures=_signatures(artefact),
-            conda_dependencies=self._conda_dependencies(),
-            pip_requirements=list(self.pip_requirements) if self.pip_requirements else None,
-            target_platforms=list(self.target_platforms),
-            task=getattr(task.Task, _TASKS[artefact.card["task"]]),
-            # Relaxed versions could score otherwise than the ones the model was checked with here.
-            options={"enable_explainability": False, "relax_version": False},
-        )
-        self.log.info("Logged %s version %s", model.quoted, version)
+        try:
+            _registry(session, model).log_model(
+                build_model(artefact),
+                model_name=model.object.quoted,
+                version_name=Identifier(version).quoted,
+                comment=self._comment(artefact, context),
+                metrics=artefact.metrics,
+                signatures=_signatures(artefact),
+                conda_dependencies=self._conda_dependencies(),
+                pip_requirements=list(self.pip_requirements) if self.pip_requirements else None,
+                target_platforms=list(self.target_platforms),
+                task=getattr(task.Task, _TASKS[artefact.card["task"]]),
+                # Relaxed versions could score otherwise than the ones the model was checked with here.
+                options={"enable_explainability": False, "relax_version": False},
+            )
+        except Exception:
+            # Of two that log it at once one comes too late; what is there is looked at next.
+            if self._find(session, model, version) is None:
+                raise
+            self.log.info("Version %s of %s was logged meanwhile", version, model.quoted)
+        else:
+            self.log.info("Logged %s version %s", model.quoted, version)
 
     def _complete(
         self,
         session: WarehouseSession,
         model: QualifiedName,
-        there: ModelVersion,
+        version: str,
         artefact: Artefact,
         context: Mapping[str, Any],
     ) -> None:
+        there = read_state(session, model).version(version)
         digest = there.provenance.get("artefact_digest")
-        if digest is None and not there.comment and not self.version_name:
-            # The name holds the digest, so this is our version, from a try that died before the comment was set.
-            from snowflake.ml.registry import Registry
+        # A name made here holds the digest: without a comment it is our version, from a try that died before.
+        is_ours = digest == artefact.digest or not (there.comment or self.version_name)
+        if not is_ours:
+            raise ModelVersionError(self._describe_stranger(model, there, artefact))
+        if digest and dict(there.metrics) == artefact.metrics:
+            return
+        logged = _registry(session, model).get_model(model.object.quoted).version(Identifier(version).quoted)
+        for name, value in artefact.metrics.items():
+            logged.set_metric(name, value)
+        logged.comment = self._comment(artefact, context)
+        self.log.info("Completed metrics and comment of %s version %s", model.quoted, version)
 
-            registry = Registry(session.snowpark, database_name=model.database.quoted, schema_name=model.schema.quoted)
-            logged = registry.get_model(model.object.quoted).version(Identifier(there.name).quoted)
-            for name, value in artefact.metrics.items():
-                logged.set_metric(name, value)
-            logged.comment = self._comment(artefact, context)
-            self.log.info("Completed %s version %s", model.quoted, there.name)
-        elif digest != artefact.digest:
-            raise ModelVersionError(
-                f"version {there.name} of model {model.quoted} is of another artefact ({digest or there.comment!r}) "
-                f"than {self.artefact_uri} ({artefact.digest}); choose another version_name"
+    def _describe_stranger(self, model: QualifiedName, there: ModelVersion, artefact: Artefact) -> str:
+        if not there.comment:
+            return (
+                f"version {there.name} of model {model.quoted} has no comment that tells its artefact; if a try died "
+                f"while it logged this one, drop the version (or the model, if it has no other), else choose another "
+                f"version_name"
             )
-        else:
-            self.log.info("%s version %s is logged already", model, there.name)
+        digest = there.provenance.get("artefact_digest")
+        return (
+            f"version {there.name} of model {model.quoted} is of another artefact ({digest or there.comment!r}) "
+            f"than {self.artefact_uri} ({artefact.digest}); choose another version_name"
+        )
 
     def _comment(self, artefact: Artefact, context: Mapping[str, Any]) -> str:
         return json.dumps(
@@ -195,6 +209,12 @@ class LogModelOperator(WarehouseOperator):
         if self.conda_dependencies:
             return list(self.conda_dependencies)
         return [f"{name}=={importlib.metadata.version(name)}" for name in _PINNED]
+
+
+def _registry(session: WarehouseSession, model: QualifiedName) -> Any:
+    from snowflake.ml.registry import Registry
+
+    return Registry(session.snowpark, database_name=model.database.quoted, schema_name=model.schema.quoted)
 
 
 def _signatures(artefact: Artefact) -> dict[str, Any]:

@@ -148,6 +148,14 @@ class Model:
         self.lab.rows(f"{modify} COMMENT = '{told}'")
         self.versions.append(version)
 
+    def source_at(self, table: str) -> Source:
+        """The description of another table of the same columns."""
+        return source_of(table)
+
+    def own_source(self, frame: pd.DataFrame | None = None) -> Source:
+        """A copy of the weekly table that the test may change."""
+        return source_of(self.lab.table(frame))
+
     def make_champion(self, version: str, week: Week | str = "2026-02-02") -> None:
         """Promote a version without a gate."""
         verdict = {"challenger": version, "champion": self.champion, "rows": 1, "rules": [], "metrics": {}}

@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk import Connection
 
 from snowmaker.exceptions import ConnectionSetupError, ServiceUnreachableError
-from snowmaker.hooks.warehouse import WarehouseHook, WarehouseSession, check_settings, connection_error
+from snowmaker.hooks.warehouse import StatementError, WarehouseHook, WarehouseSession, check_settings, connection_error
 from snowmaker.snowflake.statement import Statement
 
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n"
@@ -77,8 +77,25 @@ def test_percent_signs_reach_the_server_once_with_and_without_values() -> None:
     from snowflake.connector import SnowflakeConnection
 
     connection = create_autospec(SnowflakeConnection, instance=True)
+    cursor = connection.cursor.return_value.__enter__.return_value
     session = WarehouseSession(connection, "snow")
     session.execute(Statement('SELECT "RATE %%"'))
     session.execute(Statement('SELECT "RATE %%" WHERE x = %s', (1,)))
-    calls = [call.args for call in connection.cursor.return_value.execute.call_args_list]
+    calls = [call.args for call in cursor.execute.call_args_list]
     assert calls == [('SELECT "RATE %"',), ('SELECT "RATE %%" WHERE x = %s', (1,))]
+
+
+def test_a_dead_session_is_told_as_such_also_when_it_cannot_roll_back() -> None:
+    from snowflake.connector import SnowflakeConnection
+    from snowflake.connector.errors import DatabaseError
+
+    connection = create_autospec(SnowflakeConnection, instance=True)
+    session = WarehouseSession(connection, "snow")
+
+    def replace() -> None:
+        with session.transaction():
+            connection.cursor.side_effect = DatabaseError(msg="Connection is closed", errno=250002)
+            session.execute(Statement("DELETE FROM T"))
+
+    with pytest.raises(StatementError, match=r"250002.*Connection is closed.*DELETE FROM T"):
+        replace()
