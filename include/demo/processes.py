@@ -1,10 +1,14 @@
-"""Child processes that never outlive us: each in a session of its own, ended with all its descendants."""
+"""Child processes that never outlive us: each in a session of its own, which is ended as a whole.
+
+Run as a script, this is the keeper between us and one such process. We hold the other end of its standard
+input, and that pipe closes however we end: in order, by an error, or killed.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -17,18 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
+_PATIENCE_SECONDS = 8
 
 
 class ProcessGroup:
-    """Starts processes and ends all of them, with whatever they started.
+    """Starts processes and ends all of them, with whatever they started."""
 
-    Every process carries a mark in its environment, so that a descendant which left its parent and session
-    behind is found too.
-    """
-
-    def __init__(self, mark: str) -> None:
-        self.mark = mark
+    def __init__(self, mark: str = "") -> None:  # noqa: ARG002  callers still give one
         self.children: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path) -> None:
@@ -36,13 +35,12 @@ class ProcessGroup:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             self.children[name] = subprocess.Popen(  # noqa: S603  our own commands
-                command,
-                env={**env, "SNOWMAKER_PROCESS_MARK": self.mark},
-                stdin=subprocess.DEVNULL,
+                [sys.executable, __file__, *command],
+                env=env,
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509  we have no threads yet
             )
 
     def check(self) -> None:
@@ -54,34 +52,58 @@ class ProcessGroup:
             if child.poll() is not None:
                 raise RuntimeError(f"{name} ended by itself with exit code {child.returncode}; see its log")
 
-    def stop(self, patience: float = 8) -> None:
+    def stop(self) -> None:
         """End all processes: politely, then not."""
-        found = self._descendants()
         for child in self.children.values():
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGTERM)
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline and any(child.poll() is None for child in self.children.values()):
-            time.sleep(0.1)
-        for process in found | self._descendants():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+            if child.stdin:
+                child.stdin.close()
         for child in self.children.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(2 * _PATIENCE_SECONDS)
+            # The keeper has done it, unless somebody killed the keeper.
+            _kill_session(child.pid)
             child.wait()
         self.children.clear()
 
-    def _descendants(self) -> set[psutil.Process]:
-        found = set()
-        for child in self.children.values():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                found |= {psutil.Process(child.pid), *psutil.Process(child.pid).children(recursive=True)}
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if process.pid != os.getpid() and process.environ().get("SNOWMAKER_PROCESS_MARK") == self.mark:
-                    found.add(process)
-        return found
+
+def _keep(command: Sequence[str]) -> int:
+    """Run a command until it ends or our starter does, and end all of our session with it."""
+    told_to_stop = False
+
+    def tell(*_: object) -> None:
+        nonlocal told_to_stop
+        told_to_stop = True
+
+    signal.signal(signal.SIGTERM, tell)
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603  our own commands
+    while child.poll() is None and not told_to_stop:
+        told_to_stop = told_to_stop or bool(select.select([sys.stdin], [], [], 0.2)[0])
+    os.killpg(os.getpid(), signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(_PATIENCE_SECONDS)
+    _kill_session(os.getpid())
+    code = child.wait()
+    return code if code >= 0 else 128 - code
 
 
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def _kill_session(leader: int) -> None:
+    # A process may leave its parent, its group and its environment behind, but not, by chance, its session.
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        members = [pid for pid in psutil.pids() if pid != os.getpid() and _session_of(pid) == leader]
+        if not members:
+            return
+        for pid in members:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def _session_of(pid: int) -> int | None:
+    with contextlib.suppress(psutil.Error, OSError):
+        return os.getsid(pid) if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE else None
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(_keep(sys.argv[1:]))
