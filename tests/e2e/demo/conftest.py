@@ -1,0 +1,62 @@
+"""One finished demo, and an Airflow and a sandbox on what it left: dear, so all tests here share them.
+
+``SNOWMAKER_E2E_FOLDER`` names a folder to keep the demo's state in: the next session continues from it in
+half a minute, which makes work on these tests bearable.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from running_demo import RunningDemo
+
+from demo.deployment import Deployment, PersonsApi
+from include.demo.environment import Environment
+from include.demo.local_airflow import LocalAirflow
+from include.demo.processes import ProcessGroup
+from include.sandbox.settings import free_port
+
+
+@pytest.fixture(scope="package")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    kept = os.environ.get("SNOWMAKER_E2E_FOLDER")
+    return Path(kept) if kept else tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="package")
+def first_run(folder: Path) -> RunningDemo:
+    """The demo from an empty folder to its end."""
+    demo = RunningDemo(folder).start("--once", "--rows", "1000")
+    demo.wait(540)
+    return demo
+
+
+@pytest.fixture(scope="package")
+def second_run(first_run: RunningDemo) -> RunningDemo:
+    """The demo run again where it ran before."""
+    demo = RunningDemo(first_run.folder).start("--once", "--rows", "1000")
+    demo.wait(180)
+    return demo
+
+
+@pytest.fixture(scope="package")
+def deployment(second_run: RunningDemo) -> Iterator[Deployment]:
+    """Airflow and the sandbox, up on what the demo left."""
+    processes = ProcessGroup(str(uuid.uuid4()))
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        environment = Environment.start(second_run.state, any_port=True)
+        stack.callback(environment.stop)
+        for name, value in environment.sandbox.env.items():
+            patch.setenv(name, value)
+        airflow = LocalAirflow(second_run.home, free_port(), environment.airflow_variables())
+        stack.callback(processes.stop)
+        airflow.start(processes)
+        api = PersonsApi(airflow.url)
+        api.wait_until_healthy(processes, 120)
+        api.wait_for_dags({"score_mortgage", "retrain_mortgage"}, 90)
+        yield Deployment(environment, airflow, api)

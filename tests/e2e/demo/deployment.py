@@ -1,0 +1,72 @@
+"""What a person can do and see in a running deployment, by REST API and SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from running_demo import until
+
+from include.demo.environment import Environment
+from include.demo.local_airflow import AirflowApi, LocalAirflow
+
+SCORE, RETRAIN = "score_mortgage", "retrain_mortgage"
+ENDED = ("success", "failed")
+
+
+class PersonsApi(AirflowApi):
+    """Airflow's REST API, with what a person does besides triggering."""
+
+    def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        return self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")
+
+    def wait(self, dag_id: str, run_id: str, seconds: float = 120) -> str:
+        """Wait until a run has ended, and return its state."""
+        until(lambda: self.run(dag_id, run_id)["state"] in ENDED, seconds, f"the end of {dag_id}/{run_id}")
+        return str(self.run(dag_id, run_id)["state"])
+
+    def clear(self, dag_id: str, run_id: str) -> None:
+        """Clear a whole run, so that it runs again."""
+        body = {"dry_run": False, "only_failed": False}
+        self._client.post(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/clear", json=body).raise_for_status()
+
+    def xcom_values(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
+        """Return all that a task has given to other tasks, by key."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries"
+        keys = [entry["key"] for entry in self._get(path, limit=100)["xcom_entries"]]
+        return {key: self._get(f"{path}/{key}")["value"] for key in keys}
+
+    def first_log(self, dag_id: str, run_id: str, task_id: str) -> str:
+        """Return the log of a task's first attempt."""
+        return self.log(dag_id, run_id, task_id, 1)
+
+
+@dataclass
+class Deployment:
+    """A running Airflow and its sandbox."""
+
+    environment: Environment
+    airflow: LocalAirflow
+    api: PersonsApi
+
+    def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Ask the demo's schema in Snowflake."""
+        with self.environment.connect() as connection:
+            return list(connection.cursor().execute(statement, values or None).fetchall())
+
+    def score(self, **params: str) -> tuple[str, str]:
+        """Trigger the scoring by hand; return the run's id and how it ended."""
+        run_id = self.api.trigger(SCORE, params)
+        return run_id, self.api.wait(SCORE, run_id)
+
+    def predictions(self, *, except_week: str | None = None, week: str | None = None) -> list[tuple[Any, ...]]:
+        """Return week, row, version and score of the predictions, in a fixed order."""
+        return self.query(
+            "SELECT WEEK_START, ROW_ID, MODEL_VERSION, SCORE FROM MORTGAGE_PREDICTIONS "
+            "WHERE (%s IS NULL OR WEEK_START = %s::DATE) AND (%s IS NULL OR WEEK_START <> %s::DATE) ORDER BY 1, 2",
+            *(week, week, except_week, except_week),
+        )
+
+    def versions(self) -> list[str]:
+        """Return the model's versions, the oldest first."""
+        return [row[0] for row in self.query("SELECT MODEL_VERSION FROM SNOWMAKER_MODEL_EVENTS ORDER BY WRITTEN_AT")]

@@ -1,0 +1,106 @@
+"""What a person does in the UI after the demo: trigger by hand, right and wrong, and clear a run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from demo.deployment import RETRAIN, SCORE, Deployment
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(700)]
+
+
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        pytest.param(
+            {"week": "2019-01-07"},
+            [
+                'table "ML"."MORTGAGE"."MORTGAGE_APPLICATIONS" has no rows in week 2019-01-07',
+                "it has 30 weeks from {first} to {last}",
+            ],
+            id="a week without data",
+        ),
+        pytest.param(
+            {"week": "2026-11-04"},
+            ["week '2026-11-04' is a Wednesday, but weeks start on Monday; use 2026-11-02 or 2026-11-09"],
+            id="a day that is no Monday",
+        ),
+        pytest.param(
+            {"week": "{last}", "model_version": "V_NEVER_MADE"},
+            ["has no version or alias 'V_NEVER_MADE'; there are: {versions}"],
+            id="a version that does not exist",
+        ),
+    ],
+)
+def test_a_wrong_request_fails_at_once_and_says_why(
+    deployment: Deployment, params: dict[str, str], told: list[str]
+) -> None:
+    facts = known_facts(deployment)
+    before = deployment.predictions()
+    run_id, state = deployment.score(**{name: value.format(**facts) for name, value in params.items()})
+    assert state == "failed"
+    tasks = {task["task_id"]: task for task in deployment.api.tasks(SCORE, run_id)}
+    assert (tasks["check_input"]["state"], tasks["check_input"]["try_number"]) == ("failed", 1)
+    assert {task["state"] for name, task in tasks.items() if name != "check_input"} == {"upstream_failed"}
+    log = json.loads(deployment.api.first_log(SCORE, run_id, "check_input"))
+    messages = json.dumps(log, ensure_ascii=False)
+    for text in told:
+        assert json.dumps(text.format(**facts))[1:-1] in messages
+    assert deployment.predictions() == before
+
+
+def test_an_older_version_scores_one_week_anew(deployment: Deployment) -> None:
+    week = known_facts(deployment)["last"]
+    oldest = deployment.versions()[0]
+    others = deployment.predictions(except_week=week)
+    before = deployment.predictions(week=week)
+    assert {row[2] for row in before} != {oldest}
+    _, state = deployment.score(week=week, model_version=oldest)
+    assert state == "success"
+    after = deployment.predictions(week=week)
+    assert {row[2] for row in after} == {oldest}
+    assert [row[:2] for row in after] == [row[:2] for row in before]
+    assert [row[3] for row in after] != [row[3] for row in before]
+    assert deployment.predictions(except_week=week) == others
+
+
+def test_a_cleared_run_gives_the_same_rows(deployment: Deployment) -> None:
+    run = next(found for found in deployment.api.runs(SCORE) if found["run_type"] == "backfill")
+    week = deployment.api.xcom(SCORE, run["dag_run_id"], "score")["week"]
+    before = deployment.predictions()
+    written = scored_at(deployment, week)
+    deployment.api.clear(SCORE, run["dag_run_id"])
+    assert deployment.api.wait(SCORE, run["dag_run_id"]) == "success"
+    assert scored_at(deployment, week) > written
+    after = deployment.predictions()
+    champion = deployment.api.xcom(SCORE, run["dag_run_id"], "score")["model_version"]
+    assert [row[:2] for row in after] == [row[:2] for row in before]
+    assert {row[2] for row in after if str(row[0]) == week} == {champion}
+    assert [row for row in after if str(row[0]) != week] == [row for row in before if str(row[0]) != week]
+
+
+def test_no_task_gives_more_than_10_kilobytes_to_others(deployment: Deployment) -> None:
+    sizes = {
+        (dag_id, run["dag_run_id"], task["task_id"]): len(json.dumps(values))
+        for dag_id in (SCORE, RETRAIN)
+        for run in deployment.api.runs(dag_id)
+        for task in deployment.api.tasks(dag_id, run["dag_run_id"])
+        if (values := deployment.api.xcom_values(dag_id, run["dag_run_id"], task["task_id"]))
+    }
+    assert {task for _, _, task in sizes} >= {"check_input", "score", "check_drift", "train", "evaluate", "promote"}
+    assert {task: size for task, size in sizes.items() if size >= 10_000} == {}
+
+
+def known_facts(deployment: Deployment) -> dict[str, str]:
+    """Return the first and the last week there is, and the model's versions as messages list them."""
+    ((first, last),) = deployment.query(
+        "SELECT MIN(WEEK_START_DATE)::DATE, MAX(WEEK_START_DATE)::DATE FROM MORTGAGE_APPLICATIONS"
+    )
+    return {"first": str(first), "last": str(last), "versions": deployment.versions()[0]}
+
+
+def scored_at(deployment: Deployment, week: str) -> object:
+    ((found,),) = deployment.query("SELECT MAX(SCORED_AT) FROM MORTGAGE_PREDICTIONS WHERE WEEK_START = %s", week)
+    return found
