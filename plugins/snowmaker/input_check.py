@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from snowmaker.drift import SCORE
 from snowmaker.exceptions import InputDataError
 
 if TYPE_CHECKING:
@@ -17,10 +18,11 @@ _TEXT = ("VARCHAR", "TEXT", "STRING", "CHAR")
 _TIME = ("DATE", "TIMESTAMP")
 
 
-def check_columns(source: Source, described: Sequence[Mapping[str, Any]]) -> None:
+def check_columns(source: Source, described: Sequence[Mapping[str, Any]], *, binary_label: bool = False) -> None:
     """Check that the columns are there and of the kinds the pipeline says.
 
     :param described: rows of DESCRIBE TABLE (``name``, ``type``)
+    :param binary_label: whether the label is going to be read as 0 and 1
     :raises InputDataError: naming table, columns, the type found and what to do
     """
     table = source.table.quoted
@@ -35,12 +37,20 @@ def check_columns(source: Source, described: Sequence[Mapping[str, Any]]) -> Non
         (feature.column.name, feature.kind, _NUMERIC if feature.kind == "numeric" else _TEXT)
         for feature in source.features
     ]
+    if any(name == SCORE for name, _, _ in expected):
+        raise InputDataError(
+            f"feature {SCORE} of {table} has the name under which the prediction score's drift is kept; "
+            f"rename it in a view"
+        )
     expected.append((source.week_column.name, "week column", _TIME))
+    if binary_label:
+        expected.append((source.label.name, "binary label", _NUMERIC))
     for name, kind, allowed in expected:
         if not types[name].startswith(allowed):
+            remedy = ", or list it under the other kind" if kind in ("categorical", "numeric") else ""
             raise InputDataError(
                 f"column {name} of {table} is {types[name]}, but as {kind} it must be one of {', '.join(allowed)}; "
-                f"cast it in a view, or list it under the other kind"
+                f"cast it in a view{remedy}"
             )
 
 
@@ -61,6 +71,21 @@ def check_week(source: Source, week: Week, counts: Mapping[str, Any], there_are:
                 f"mend the load that fills it, then clear this task"
             )
     return rows
+
+
+def check_binary_labels(source: Source, table: str, other: int, weeks: str) -> None:
+    """Check that no label is something else than 0 or 1.
+
+    :param table: where the labels were counted
+    :param other: rows with such a label
+    :param weeks: in which weeks, for the message
+    :raises InputDataError: naming label, table, weeks and what to do
+    """
+    if other:
+        raise InputDataError(
+            f"label {source.label.name} of {table} is neither 0 nor 1 in {other} rows of {weeks}; "
+            f"map it to 0 and 1 in a view"
+        )
 
 
 def check_training_weeks(source: Source, table: str, first: Week, holdout: Week, by_week: Mapping[Week, int]) -> None:

@@ -102,4 +102,4 @@ def test_all_columns_are_counted_in_one_statement_with_bound_values() -> None:
     assert "DROP" not in statement.text
     assert statement.values == (0.5, "'; DROP TABLE t; --", 7)
     assert statement.text.count("%s") == len(statement.values)
-    assert '"A%%" <= %s' in statement.text
+    assert 'CAST("A%%" AS FLOAT) <= %s' in statement.text

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from snowmaker.exceptions import InputDataError
-from snowmaker.input_check import check_columns, check_training_weeks, check_week, tell_weeks
+from snowmaker.input_check import check_binary_labels, check_columns, check_training_weeks, check_week, tell_weeks
 from snowmaker.source import Source
 from snowmaker.week import Week
 
@@ -38,6 +38,26 @@ def test_a_good_table_passes() -> None:
 def test_missing_and_changed_columns_are_named(change: dict[str, str | None], message: str) -> None:
     with pytest.raises(InputDataError, match=message):
         check_columns(SOURCE, described(**change))
+
+
+def test_a_label_must_be_a_number_only_where_it_is_read_as_one() -> None:
+    text = described(Y="VARCHAR(3)")
+    check_columns(SOURCE, text)
+    with pytest.raises(InputDataError, match=r"column Y .* as binary label it must be one of .* in a view$"):
+        check_columns(SOURCE, text, binary_label=True)
+
+
+def test_labels_other_than_0_and_1_are_told_with_table_and_weeks() -> None:
+    check_binary_labels(SOURCE, "t", 0, "week 1")
+    with pytest.raises(InputDataError, match="label Y of t is neither 0 nor 1 in 3 rows of week 1; map it"):
+        check_binary_labels(SOURCE, "t", 3, "week 1")
+
+
+def test_a_feature_may_not_have_the_scores_name() -> None:
+    source = Source.of("ml.loans.t", week_column="wk", label="y", numeric=['"score"'])
+    columns = [{"name": name, "type": "FLOAT"} for name in ("score", "Y")] + [{"name": "WK", "type": "DATE"}]
+    with pytest.raises(InputDataError, match=r"feature score of .* has the name under which"):
+        check_columns(source, columns)
 
 
 def test_an_empty_week_tells_which_weeks_there_are() -> None:

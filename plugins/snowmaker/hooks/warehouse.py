@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from contextlib import closing, contextmanager, suppress
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
@@ -61,6 +62,13 @@ class WarehouseHook(SnowflakeHook):
             return self.get_conn()
         except Error as error:
             raise connection_error(conn_id, error.errno, error.raw_msg or error.msg or "") from None
+        except (ValueError, TypeError) as error:
+            # From the library that reads the private key.
+            told = " ".join(str(error).split())
+            raise ConnectionSetupError(
+                f"Airflow connection {conn_id!r}: the private key cannot be read: {told}; mend it, or the connection's "
+                f"password if the key is encrypted"
+            ) from None
 
     def _check_reachable(self, conn_id: str, extra: dict[str, Any]) -> None:
         # The connector tries a dead address for minutes; a look first takes a moment.
@@ -182,11 +190,23 @@ def check_settings(conn_id: str, extra: dict[str, Any]) -> None:
             f"Airflow connection {conn_id!r}: account {account!r} has underscores, which host names cannot have "
             f"(TLS fails); write {account.replace('_', '-')!r}"
         )
-    key = extra.get("private_key_content")
-    if key and not _looks_like_a_key(str(key)):
+    for setting in ("private_key_content", "private_key_file"):
+        if extra.get(setting):
+            _check_key(conn_id, setting, str(extra[setting]))
+
+
+def _check_key(conn_id: str, setting: str, value: str) -> None:
+    try:
+        key = value if setting == "private_key_content" else Path(value).read_text(errors="replace")
+    except OSError as error:
         raise ConnectionSetupError(
-            f"Airflow connection {conn_id!r}: private_key_content has no '{_KEY_BEGINNING} … PRIVATE KEY-----' "
-            f"line; paste the whole PEM file, its BEGIN and END lines included"
+            f"Airflow connection {conn_id!r}: {setting} {value!r} cannot be read here ({error.strerror}); mend the "
+            f"path, or put the file's text into private_key_content"
+        ) from None
+    if not _looks_like_a_key(key):
+        raise ConnectionSetupError(
+            f"Airflow connection {conn_id!r}: {setting} has no '{_KEY_BEGINNING} … PRIVATE KEY-----' "
+            f"line; it must be the whole PEM file, its BEGIN and END lines included"
         )
 
 

@@ -52,9 +52,10 @@ def run_label(context: Mapping[str, Any]) -> str:
     return f"{run.dag_id}/{run.run_id}"
 
 
-def ensure_columns(session: WarehouseSession, source: Source) -> None:
+def ensure_columns(session: WarehouseSession, source: Source, *, binary_label: bool = False) -> None:
     """Check table and columns.
 
+    :param binary_label: whether the label is going to be read as 0 and 1
     :raises InputDataError: if the table or a column is missing, or of another type
     """
     try:
@@ -66,7 +67,7 @@ def ensure_columns(session: WarehouseSession, source: Source) -> None:
             f"table {source.table.quoted} does not exist, or the connection {session.conn_id!r}'s role may not see "
             f"it; mend source.table in the pipeline file, or grant SELECT on it"
         ) from None
-    check_columns(source, described)
+    check_columns(source, described, binary_label=binary_label)
 
 
 def replace_rows(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from snowmaker.drift import SCORE, Bins, Histogram
 from snowmaker.exceptions import InputDataError
+from snowmaker.hooks.model_registry import calling
 from snowmaker.operators.base import WarehouseOperator, replace_rows, run_label
 from snowmaker.snowflake import drift as drift_sql
 from snowmaker.snowflake import scoring, tables
@@ -81,7 +82,8 @@ class FreezeBaselineOperator(WarehouseOperator):
             if baseline:
                 self.log.info("The baseline of %s is frozen already: %d columns", self.model_version, len(baseline))
                 return {"model_version": self.model_version, "features": len(baseline), "frozen": False}
-            baseline = self._compute(session, model)
+            with calling(session, model, [self.model_version], self.method.method):
+                baseline = self._compute(session, model)
             self._write(session, table, model, baseline, run_label(context))
         return {"model_version": self.model_version, "features": len(baseline), "frozen": True}
 

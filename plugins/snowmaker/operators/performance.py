@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from snowmaker.drift import Degradation, worst
-from snowmaker.exceptions import InputDataError, ModelVersionError
+from snowmaker.exceptions import ModelVersionError
 from snowmaker.hooks.model_registry import read_state
+from snowmaker.input_check import check_binary_labels
 from snowmaker.operators.base import ensure_columns, replace_rows, run_label
 from snowmaker.operators.weekly_check import WeeklyCheckOperator
 from snowmaker.performance import Confusion, PerformanceThresholds
@@ -83,7 +84,7 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         model = QualifiedName.parse(self.model_name)
         table = model.sibling(tables.PERFORMANCE)
         with self.hook.session() as session:
-            ensure_columns(session, self.source)
+            ensure_columns(session, self.source, binary_label=True)
             session.execute(tables.create_table(table))
             measured = self._measure(session, model, last.shift(1 - self.lookback_weeks), last)
             references = self._references(session, model)
@@ -104,11 +105,7 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         measured = {}
         for row in session.rows(performance_sql.confusion(relation, self.threshold)):
             week = Week.parse(str(row["WEEK_START"])[:10], self.source.starts_on)
-            if int(row["OTHER"]):
-                raise InputDataError(
-                    f"label {self.source.label.name} of {self.source.table.quoted} is neither 0 nor 1 in "
-                    f"{row['OTHER']} rows of week {week}; map it to 0 and 1 in a view"
-                )
+            check_binary_labels(self.source, self.source.table.quoted, int(row["OTHER"]), f"week {week}")
             measured[week, str(row["MODEL_VERSION"])] = Confusion.from_row(row)
         return measured
 

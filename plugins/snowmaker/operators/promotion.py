@@ -13,7 +13,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 from snowmaker.champion import plan_promotion
 from snowmaker.exceptions import ConcurrentChangeError, InputDataError
 from snowmaker.gate import GateVerdict, judge
-from snowmaker.hooks.model_registry import carry_out, read_state
+from snowmaker.hooks.model_registry import calling, carry_out, read_state
+from snowmaker.input_check import check_binary_labels
 from snowmaker.operators.base import WarehouseOperator, run_label
 from snowmaker.performance import Confusion
 from snowmaker.snowflake import performance, registry, scoring, tables
@@ -92,7 +93,8 @@ class EvaluateChallengerOperator(WarehouseOperator):
             else:
                 champion = None
             versions = [self.challenger, *([champion.name] if champion else [])]
-            confusions = self._measure(session, model, versions, first, last)
+            with calling(session, model, versions, self.method.method):
+                confusions = self._measure(session, model, versions, first, last)
         verdict = judge(
             self.challenger,
             champion.name if champion else None,
@@ -125,6 +127,8 @@ class EvaluateChallengerOperator(WarehouseOperator):
             last=last,
         )
         rows = session.rows(performance.confusion(relation, self.threshold))
+        for row in rows:
+            check_binary_labels(self.source, self.training_table, int(row["OTHER"]), f"the holdout {first} to {last}")
         confusions = {str(row["MODEL_VERSION"]): Confusion.from_row(row) for row in rows}
         missing = [version for version in versions if version not in confusions or not confusions[version].rows]
         if missing:

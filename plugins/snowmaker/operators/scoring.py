@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from snowmaker.champion import CHAMPION
 from snowmaker.exceptions import ScoringError
-from snowmaker.hooks.model_registry import read_state
+from snowmaker.hooks.model_registry import calling, read_state
 from snowmaker.input_check import check_week, tell_weeks
 from snowmaker.operators.base import WarehouseOperator, ensure_columns, replace_rows, run_label
 from snowmaker.snowflake import scoring, source_rows, tables
@@ -115,9 +115,10 @@ class BatchInferenceOperator(WarehouseOperator):
             ensure_columns(session, self.source)
             version = read_state(session, model).resolve(self.model_version, week).name
             staging = self._staging_table(context)
-            session.execute(
-                scoring.score_week(staging, self.source, week, model=model, version=version, method=self.method)
-            )
+            with calling(session, model, [version], self.method.method):
+                session.execute(
+                    scoring.score_week(staging, self.source, week, model=model, version=version, method=self.method)
+                )
             rows = self._check_scores(session, staging, week)
             self._replace(session, staging, week, version, rows, run_label(context))
         self.log.info("Week %s: %d predictions by %s", week, rows, version)

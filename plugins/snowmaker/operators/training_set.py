@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from snowmaker.exceptions import InputDataError
 from snowmaker.hooks.model_registry import read_state
-from snowmaker.input_check import check_training_weeks
+from snowmaker.input_check import check_binary_labels, check_training_weeks
 from snowmaker.operators.base import WarehouseOperator, ensure_columns, run_label
 from snowmaker.snowflake import training_set
 from snowmaker.snowflake.identifiers import QualifiedName
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from snowmaker.hooks.warehouse import WarehouseSession
-    from snowmaker.source import Source
+    from snowmaker.source import Source, TaskType
 
 
 class CreateTrainingSetOperator(WarehouseOperator):
@@ -37,6 +38,7 @@ class CreateTrainingSetOperator(WarehouseOperator):
     :param holdout_weeks: how many of them, the newest, to hold out
     :param label_delay_weeks: weeks after which labels are in
     :param reason: why, for the model event; empty: what the asset event says (templated)
+    :param task: what the model is to predict; the labels of a binary classification must be 0 and 1
     :return: ``{"week", "table", "first_week", "holdout_first", "holdout_last", "rows", "reason"}``
     """
 
@@ -52,6 +54,7 @@ class CreateTrainingSetOperator(WarehouseOperator):
         holdout_weeks: int = 1,
         label_delay_weeks: int = 0,
         reason: str | None = None,
+        task: TaskType = "binary_classification",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -62,6 +65,7 @@ class CreateTrainingSetOperator(WarehouseOperator):
         self.holdout_weeks = holdout_weeks
         self.label_delay_weeks = label_delay_weeks
         self.reason = reason
+        self.task = task
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Settle the weeks, copy the rows, check that there are labels to learn from and to judge by."""
@@ -73,13 +77,14 @@ class CreateTrainingSetOperator(WarehouseOperator):
         table = self._table(context)
         with self.hook.session() as session:
             self._skip_if_replaced(session, event)
-            ensure_columns(session, self.source)
+            ensure_columns(session, self.source, binary_label=self.task == "binary_classification")
             session.execute(training_set.create_training_set(table, self.source, first, last))
-            by_week = {
-                Week.parse(str(row["WEEK_START"])[:10], self.source.starts_on): int(row["N"])
-                for row in session.rows(training_set.count_by_week(table, self.source))
-            }
-        check_training_weeks(self.source, table.quoted, first, holdout, by_week)
+            try:
+                rows = self._check(session, table, first, holdout)
+            except InputDataError:
+                # Another try is to look again, for the source may have been mended.
+                session.execute(training_set.drop_training_set(table))
+                raise
         reason = self.reason or event.get("detail") or f"{context['dag_run'].run_type} run"
         self.log.info(
             "Training set %s: weeks %s to %s, holdout from %s: %s", table.quoted, first, last, holdout, reason
@@ -90,9 +95,18 @@ class CreateTrainingSetOperator(WarehouseOperator):
             "first_week": str(first),
             "holdout_first": str(holdout),
             "holdout_last": str(last),
-            "rows": sum(by_week.values()),
+            "rows": rows,
             "reason": str(reason),
         }
+
+    def _check(self, session: WarehouseSession, table: QualifiedName, first: Week, holdout: Week) -> int:
+        counts = session.rows(training_set.count_by_week(table, self.source))
+        by_week = {Week.parse(str(row["WEEK_START"])[:10], self.source.starts_on): int(row["N"]) for row in counts}
+        check_training_weeks(self.source, table.quoted, first, holdout, by_week)
+        if self.task == "binary_classification":
+            other = int(session.row(training_set.count_other_labels(table, self.source))["N"])
+            check_binary_labels(self.source, self.source.table.quoted, other, f"weeks {first} to {max(by_week)}")
+        return sum(by_week.values())
 
     def _table(self, context: Mapping[str, Any]) -> QualifiedName:
         model = QualifiedName.parse(self.model_name)

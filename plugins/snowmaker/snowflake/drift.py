@@ -51,7 +51,8 @@ def histograms(relation: Statement, bins: Mapping[Identifier, Bins], prefix: str
     for column, column_bins in bins.items():
         conditions: list[tuple[str, Value]]
         if column_bins.categories is None:
-            conditions = [(f"{column} <= %s", edge) for edge in column_bins.edges]
+            # As FLOAT, like the quantiles that made the edges; a boolean cannot be compared as it is.
+            conditions = [(f"CAST({column} AS FLOAT) <= %s", edge) for edge in column_bins.edges]
         else:
             conditions = [(f"{column}::VARCHAR = %s", category) for category in column_bins.categories]
         for condition, value in conditions:

@@ -17,6 +17,11 @@ def show_versions(model: QualifiedName) -> Statement:
     return Statement(f"SHOW VERSIONS IN MODEL {model}")
 
 
+def show_functions(model: QualifiedName, version: str) -> Statement:
+    """List the functions of a model's version."""
+    return Statement(f"SHOW FUNCTIONS IN MODEL {model} VERSION {Identifier(version)}")
+
+
 def set_default(model: QualifiedName, version: str) -> Statement:
     """Make a version the default: one atomic statement."""
     return Statement(f"ALTER MODEL {model} SET DEFAULT_VERSION = {Identifier(version)}")

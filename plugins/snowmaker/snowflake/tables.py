@@ -62,11 +62,11 @@ def take_lock(table: QualifiedName, name: str, holder: str) -> Statement:
 
 
 def take_lease(table: QualifiedName, name: str, holder: str, seconds: int) -> Statement:
-    """Take a lock for some seconds, across transactions; it updates no row if somebody else has it."""
+    """Take a lock for some seconds, across transactions; it updates no row if somebody else has any row of it."""
     return Statement(
-        f"UPDATE {table} SET HOLDER = %s, EXPIRES_AT = DATEADD(second, %s, {NOW}) "
-        f"WHERE NAME = %s AND (HOLDER IS NULL OR HOLDER = %s OR EXPIRES_AT IS NULL OR EXPIRES_AT < {NOW})",
-        (holder, seconds, name, holder),
+        f"UPDATE {table} SET HOLDER = %s, EXPIRES_AT = DATEADD(second, %s, {NOW}) WHERE NAME = %s AND NOT EXISTS "
+        f"(SELECT 1 FROM {table} WHERE NAME = %s AND HOLDER <> %s AND EXPIRES_AT >= {NOW})",
+        (holder, seconds, name, name, holder),
     )
 
 

@@ -26,6 +26,15 @@ def create_training_set(table: QualifiedName, source: Source, first: Week, last:
 def count_by_week(table: QualifiedName, source: Source) -> Statement:
     """Count a training set's rows, week by week."""
     return Statement(
-        f"SELECT {week_start(source)}::DATE AS WEEK_START, COUNT(*) AS N, "
-        f"COUNT(DISTINCT {source.label}) AS LABELS FROM {table} GROUP BY 1 ORDER BY 1"
+        f"SELECT {week_start(source)}::DATE AS WEEK_START, COUNT(*) AS N FROM {table} GROUP BY 1 ORDER BY 1"
     )
+
+
+def count_other_labels(table: QualifiedName, source: Source) -> Statement:
+    """Count the rows whose label is neither 0 nor 1."""
+    return Statement(f"SELECT COUNT_IF({source.label} NOT IN (0, 1)) AS N FROM {table}")
+
+
+def drop_training_set(table: QualifiedName) -> Statement:
+    """Drop a training set that cannot be used."""
+    return Statement(f"DROP TABLE IF EXISTS {table}")

@@ -21,6 +21,10 @@ PEM = "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n"
         ({"account": "my_org-acc_1"}, "has underscores.*write 'my-org-acc-1'"),
         ({"account": "a", "private_key_content": "MIIEvQIBADANBg"}, "private_key_content has no '-----BEGIN"),
         ({"account": "a", "private_key_content": PEM.replace("END", "")}, "BEGIN and END lines included"),
+        (
+            {"account": "a", "private_key_file": "/nowhere/key.p8"},
+            "'/nowhere/key.p8' cannot be read here .No such file",
+        ),
     ],
 )
 def test_settings_that_fail_late_are_refused_at_once(extra: dict[str, str], message: str) -> None:

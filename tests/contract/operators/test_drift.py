@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from snowmaker.drift import Degradation, DriftThresholds
+from snowmaker.exceptions import InputDataError, ModelVersionError
+from snowmaker.hooks.warehouse import WarehouseSession
+from snowmaker.snowflake.statement import Statement
+
+from .lab import Lab, Model, degraded_events, task_context
+from .weekly_data import FEATURES, HOLDOUT, ROWS, SHIFTED, TWIN, UNSEEN
+
+
+@pytest.fixture
+def model(lab: Lab) -> Model:
+    """A model with a frozen baseline."""
+    model = lab.model("good")
+    model.freeze("GOOD")
+    return model
+
+
+def baseline(model: Model) -> pd.DataFrame:
+    table = model.lab.name("SNOWMAKER_BASELINES")
+    return model.lab.frame_of(f"SELECT * FROM {table} WHERE MODEL_NAME = '{model.name}' ORDER BY FEATURE")
+
+
+def drift(model: Model) -> pd.DataFrame:
+    table = model.lab.name("SNOWMAKER_DRIFT")
+    return model.lab.frame_of(f"SELECT * FROM {table} WHERE MODEL_NAME = '{model.name}' ORDER BY WEEK_START, FEATURE")
+
+
+def score_and_check(model: Model, week: object, context: object = None, **changes: object) -> dict[str, object]:
+    model.score(str(week), model_version="GOOD")
+    return model.check_drift(str(week), "GOOD", context, **changes)
+
+
+def test_a_baseline_counts_every_row_of_the_holdout_once(lab: Lab, model: Model) -> None:
+    frozen = baseline(model).set_index("FEATURE")
+    assert sorted(frozen.index) == sorted([*FEATURES, "score"])
+    assert {sum(json.loads(counts)) for counts in frozen["COUNTS"]} == {ROWS}
+    rows = lab.frame[lab.frame["week"] == str(HOLDOUT)]
+    for feature in FEATURES:
+        assert json.loads(frozen["COUNTS"][feature])[-1] == rows[feature].isna().sum()
+    categories = json.loads(frozen["BINS"]["COUNTY"])["categories"]
+    assert categories == sorted(rows["COUNTY"].dropna().unique())
+    counts = json.loads(frozen["COUNTS"]["COUNTY"])
+    assert counts[:-2] == [int((rows["COUNTY"] == category).sum()) for category in categories]
+
+
+def test_a_baseline_is_frozen_once_whatever_becomes_of_the_rows(lab: Lab) -> None:
+    model = lab.model("good")
+    model.source = model.own_source()
+    assert model.freeze("GOOD") == {"model_version": "GOOD", "features": 6, "frozen": True}
+    before = baseline(model)
+    lab.rows(f"DELETE FROM {model.source.table.quoted} WHERE INCOME > 40")
+    assert model.freeze("GOOD", bins=5) == {"model_version": "GOOD", "features": 6, "frozen": False}
+    pd.testing.assert_frame_equal(baseline(model), before)
+
+
+def test_only_the_commonest_categories_are_told_apart(lab: Lab) -> None:
+    model = lab.model("good")
+    model.freeze("GOOD", categories=2)
+    frozen = baseline(model).set_index("FEATURE")
+    counties = lab.frame[lab.frame["week"] == str(HOLDOUT)]["COUNTY"]
+    assert json.loads(frozen["BINS"]["COUNTY"])["categories"] == sorted(counties.value_counts().index[:2])
+
+
+def test_the_baselines_own_rows_a_week_later_have_no_drift_at_all(model: Model) -> None:
+    context = task_context()
+    result = score_and_check(model, TWIN, context)
+    assert (result["verdict"], result["worst_value"], result["degraded"]) == ("ok", 0.0, False)
+    written = drift(model)
+    assert sorted(written["FEATURE"]) == sorted([*FEATURES, "score"])
+    assert (written["VALUE"] == 0.0).all()
+    assert (written["ROW_COUNT"] == ROWS).all()
+    assert degraded_events(context, "drift") == []
+
+
+def test_a_shifted_week_breaches_and_names_the_feature_with_its_psi(lab: Lab, model: Model) -> None:
+    result = score_and_check(model, SHIFTED[0])
+    assert (result["verdict"], result["worst_feature"]) == ("breach", "INCOME")
+    base, week = (lab.frame[lab.frame["week"] == str(w)]["INCOME"] for w in (HOLDOUT, SHIFTED[0]))
+    edges = np.quantile(base.dropna(), np.arange(1, 10) / 10)
+    shares = [
+        np.maximum(
+            [*np.bincount(np.searchsorted(edges, values.dropna()), minlength=10), values.isna().sum()], ROWS * 1e-4
+        )
+        / ROWS
+        for values in (base, week)
+    ]
+    assert result["worst_value"] == pytest.approx(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())
+    written = drift(model).set_index("FEATURE")
+    assert written["VERDICT"]["INCOME"] == "breach"
+    assert written["VERDICT"]["debt ratio"] != "breach"
+    assert (week.index.size, written["VALUE"]["INCOME"]) == (ROWS, result["worst_value"])
+    # The unseen county falls into the bin of all others, which the baseline has empty.
+    assert (lab.frame[lab.frame["week"] == str(SHIFTED[0])]["COUNTY"] == UNSEEN).any()
+    assert written["VALUE"]["COUNTY"] > 0.1
+
+
+def test_one_odd_week_does_not_degrade_a_model_but_enough_of_them_do(model: Model) -> None:
+    rule = Degradation(breaches=2, of_weeks=3)
+    told = {}
+    for week in (TWIN, *SHIFTED[:2]):
+        context = task_context()
+        told[week] = (
+            score_and_check(model, week, context, degraded_when=rule)["degraded"],
+            degraded_events(context, "drift"),
+        )
+    assert told[TWIN] == (False, [])
+    assert told[SHIFTED[0]] == (False, [])
+    degraded, (event,) = told[SHIFTED[1]]
+    assert degraded
+    detail = event.pop("detail")
+    assert event == {"week": str(SHIFTED[1]), "model_version": "GOOD", "cause": "drift"}
+    assert detail.startswith("PSI of INCOME is ")
+    assert detail.endswith("breach in 2 of the last 3 weeks")
+    # Checked again, an earlier week does not see the later ones.
+    assert not model.check_drift(SHIFTED[0], "GOOD", degraded_when=rule)["degraded"]
+
+
+def test_thresholds_are_the_pipelines(model: Model) -> None:
+    assert score_and_check(model, SHIFTED[0], thresholds=DriftThresholds(90.0, 99.0))["verdict"] == "ok"
+    assert model.check_drift(SHIFTED[0], "GOOD", thresholds=DriftThresholds(0.5, 99.0))["verdict"] == "warn"
+
+
+def test_checked_again_a_week_replaces_its_own_rows_only(model: Model) -> None:
+    score_and_check(model, TWIN, task_context("twin"))
+    score_and_check(model, SHIFTED[0], task_context("first"))
+    before = drift(model)
+    model.check_drift(SHIFTED[0], "GOOD", task_context("second"))
+    after = drift(model)
+    written_by_run = ["RUN_ID", "WRITTEN_AT"]
+    pd.testing.assert_frame_equal(after.drop(columns=written_by_run), before.drop(columns=written_by_run))
+    assert set(after["RUN_ID"]) == {"score_loans/twin", "score_loans/second"}
+
+
+def test_the_whole_measurement_is_one_statement_that_reads_the_week_once(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model.score(TWIN, model_version="GOOD")
+    sent: list[str] = []
+    run = WarehouseSession._run
+
+    def listen(session: WarehouseSession, statement: Statement) -> object:
+        sent.append(statement.text)
+        return run(session, statement)
+
+    monkeypatch.setattr(WarehouseSession, "_run", listen)
+    model.check_drift(TWIN, "GOOD")
+    source, predictions = str(model.source.table), model.predictions
+    readers = [text for text in sent if f"FROM {source}" in text or f"FROM {predictions}" in text]
+    assert len(readers) == 1
+    assert readers[0].count(source) == readers[0].count(predictions) == 1
+    assert "MODEL(" not in readers[0]
+
+
+def test_a_version_without_baseline_is_told_with_what_makes_one(lab: Lab) -> None:
+    model = lab.model("good")
+    model.score(TWIN, model_version="GOOD")
+    with pytest.raises(ModelVersionError, match=r"version GOOD of model .* has no frozen baseline .* run FreezeBasel"):
+        model.check_drift(TWIN, "GOOD")
+
+
+def test_a_feature_that_the_baseline_does_not_know_is_named(lab: Lab, model: Model) -> None:
+    lab.rows(
+        f"DELETE FROM {lab.name('SNOWMAKER_BASELINES')} WHERE MODEL_NAME = %s AND FEATURE = %s", model.name, "INCOME"
+    )
+    model.score(TWIN, model_version="GOOD")
+    with pytest.raises(ModelVersionError, match="has no INCOME: the pipeline's features changed"):
+        model.check_drift(TWIN, "GOOD")
+
+
+def test_a_week_must_be_scored_before_its_drift_is_checked(model: Model) -> None:
+    model.score(TWIN, model_version="GOOD")
+    with pytest.raises(InputDataError, match=rf"week {SHIFTED[0]} has {ROWS} rows .* and 0 predictions by GOOD"):
+        model.check_drift(SHIFTED[0], "GOOD")
+
+
+def test_a_feature_with_the_scores_name_is_refused(lab: Lab, model: Model) -> None:
+    view = lab.name(f"{model.predictions[-9:-1]} with score")
+    lab.rows(f'CREATE VIEW {view} AS SELECT *, INCOME AS "score" FROM {model.source.table.quoted}')
+    source = type(model.source).of(view, week_column='"Applied on"', label="APPROVED", numeric=['"score"'])
+    with pytest.raises(InputDataError, match=r"feature score .* rename it in a view"):
+        model.check_input(source=source, week=str(TWIN), model_version="GOOD")
