@@ -1,12 +1,13 @@
 """One finished demo, and an Airflow and a sandbox on what it left: dear, so all tests here share them.
 
-``SNOWMAKER_E2E_FOLDER`` names a folder to keep the demo's state in: the next session continues from it in
-half a minute, which makes work on these tests bearable.
+``SNOWMAKER_E2E_FOLDER`` names a folder in which a demo has run (its ``sandbox`` and ``airflow``): a copy of it
+is continued in half a minute, which makes work on these tests bearable.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -24,8 +25,10 @@ from include.sandbox.settings import free_port
 
 @pytest.fixture(scope="package")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    kept = os.environ.get("SNOWMAKER_E2E_FOLDER")
-    return Path(kept) if kept else tmp_path_factory.mktemp("demo")
+    folder = tmp_path_factory.mktemp("demo")
+    if kept := os.environ.get("SNOWMAKER_E2E_FOLDER"):
+        shutil.copytree(kept, folder, dirs_exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="package")
