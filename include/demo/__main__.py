@@ -6,7 +6,6 @@ import argparse
 import signal
 import sys
 import time
-import uuid
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -185,7 +184,7 @@ def main() -> int:
 
 def _run(options: argparse.Namespace) -> int:
     started = time.monotonic()
-    processes = ProcessGroup(f"{REPOSITORY}:{uuid.uuid4()}")
+    processes = ProcessGroup()
     with ExitStack() as stack:
         print("starting the sandbox and Airflow …", flush=True)
         environment = Environment.start(options.state, any_port=options.any_port)

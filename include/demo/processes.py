@@ -27,7 +27,7 @@ _PATIENCE_SECONDS = 8
 class ProcessGroup:
     """Starts processes and ends all of them, with whatever they started."""
 
-    def __init__(self, mark: str = "") -> None:  # noqa: ARG002  callers still give one
+    def __init__(self) -> None:
         self.children: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path) -> None:

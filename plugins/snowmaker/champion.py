@@ -80,9 +80,22 @@ class ModelState:
 
     @property
     def champion(self) -> ModelVersion | None:
-        """The default version, if there has been a promotion; else None."""
-        promoted = bool(self.promotions) or any(PRODUCTION in version.aliases for version in self.versions)
-        return next((version for version in self.versions if version.is_default), None) if promoted else None
+        """The default version, if there has been a promotion; else None.
+
+        :raises ModelVersionError: if somebody else put the PRODUCTION alias on another version: which is meant
+            cannot be told then
+        """
+        default = next((version for version in self.versions if version.is_default), None)
+        if self.promotions:
+            return default
+        holder = next((version for version in self.versions if PRODUCTION in version.aliases), None)
+        if holder and not holder.is_default:
+            raise ModelVersionError(
+                f"model {self.model} has alias {PRODUCTION} on {holder.name}, but {default.name if default else 'none'}"
+                f" is its default version, and no promotion is on record; make the champion the default: "
+                f"ALTER MODEL {self.model} SET DEFAULT_VERSION = …"
+            )
+        return holder
 
     def version(self, name: str) -> ModelVersion:
         """Return the version of that exact name.

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -45,7 +44,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def api(checkout: Path) -> Iterator[AirflowApi]:
     """What ``make demo`` keeps up, in that checkout."""
-    processes = ProcessGroup(str(uuid.uuid4()))
+    processes = ProcessGroup()
     with ExitStack() as stack:
         environment = Environment.start(checkout / ".sandbox", any_port=True)
         stack.callback(environment.stop)

@@ -80,6 +80,13 @@ def test_the_first_version_is_default_but_no_champion_until_promoted() -> None:
     assert plan_promotion(state, "V1", None) == [Step("set_alias", "V1")]
 
 
+def test_an_alias_that_contradicts_the_default_is_told_unless_a_promotion_tells_which_is_meant() -> None:
+    versions = (replace(V1, aliases=frozenset()), replace(V2, aliases=frozenset({PRODUCTION})))
+    with pytest.raises(ModelVersionError, match="alias PRODUCTION on V2, but V1 is its default version"):
+        ModelState("M", versions).resolve("champion", WEEK)
+    assert ModelState("M", versions, (FIRST,)).resolve("champion", WEEK).name == "V1"
+
+
 def test_a_champion_other_than_the_one_judged_against_stops_the_promotion() -> None:
     with pytest.raises(ConcurrentChangeError, match=r"V2 was judged against champion V0, but the champion is V1 now"):
         plan_promotion(STATE, "V2", "V0")

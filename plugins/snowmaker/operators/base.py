@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from snowmaker.hooks.warehouse import WarehouseSession
     from snowmaker.snowflake.identifiers import QualifiedName
-    from snowmaker.snowflake.statement import Statement
+    from snowmaker.snowflake.statement import Statement, Value
     from snowmaker.source import Source
 
 # One line a statement of the clients drowns the task's own log.
@@ -97,6 +97,31 @@ def replace_rows(
             raise WarehouseError(
                 f"{table.quoted}: {changed} rows were written where {expected} were expected; nothing is kept"
             )
+
+
+def rewrite_rows(
+    session: WarehouseSession,
+    table: QualifiedName,
+    where: Mapping[str, Value],
+    rows: Sequence[Mapping[str, Value]],
+    run: str,
+) -> None:
+    """Replace all rows of one of Snowmaker's tables that have some values by others that have them, in one go.
+
+    :param where: the values by column, MODEL_NAME among them
+    :param rows: what each new row has besides these, by column
+    :param run: who writes
+    """
+    columns = (*where, *rows[0], "RUN_ID")
+    values = [(*where.values(), *row.values(), run) for row in rows]
+    replace_rows(
+        session,
+        table,
+        lock=f"{table.quoted} {where['MODEL_NAME']}",
+        holder=run,
+        statements=[tables.delete_rows(table, **where), tables.insert_rows(table, columns, values)],
+        expected=len(values),
+    )
 
 
 def code_commit(context: Mapping[str, Any]) -> str | None:

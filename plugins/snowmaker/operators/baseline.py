@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from snowmaker.drift import SCORE, Bins, Histogram
 from snowmaker.exceptions import InputDataError
 from snowmaker.hooks.model_registry import calling
-from snowmaker.operators.base import WarehouseOperator, replace_rows, run_label
+from snowmaker.operators.base import WarehouseOperator, rewrite_rows, run_label
 from snowmaker.snowflake import drift as drift_sql
 from snowmaker.snowflake import scoring, tables
 from snowmaker.snowflake.identifiers import Identifier, QualifiedName
@@ -127,30 +127,17 @@ class FreezeBaselineOperator(WarehouseOperator):
         run: str,
     ) -> None:
         rows = [
-            (
-                model.quoted,
-                self.model_version,
-                feature,
-                histogram.bins.to_json(),
-                json.dumps(histogram.counts),
-                self.training_table,
-                run,
-            )
+            {
+                "FEATURE": feature,
+                "BINS": histogram.bins.to_json(),
+                "COUNTS": json.dumps(histogram.counts),
+                "SOURCE_TABLE": self.training_table,
+            }
             for feature, histogram in baseline.items()
         ]
-        columns = ("MODEL_NAME", "MODEL_VERSION", "FEATURE", "BINS", "COUNTS", "SOURCE_TABLE", "RUN_ID")
         # Of two that freeze at once the second overwrites equal rows: same training set, same bins.
-        replace_rows(
-            session,
-            table,
-            lock=f"{table.quoted} {model.quoted}",
-            holder=run,
-            statements=[
-                tables.delete_rows(table, MODEL_NAME=model.quoted, MODEL_VERSION=self.model_version),
-                tables.insert_rows(table, columns, rows),
-            ],
-            expected=len(rows),
-        )
+        where = {"MODEL_NAME": model.quoted, "MODEL_VERSION": self.model_version}
+        rewrite_rows(session, table, where, rows, run)
 
 
 def read_baseline(session: WarehouseSession, model: QualifiedName, version: str) -> dict[str, Histogram]:

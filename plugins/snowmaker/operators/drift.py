@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from snowmaker.drift import SCORE, Degradation, DriftThresholds, compare, worst
 from snowmaker.exceptions import InputDataError, ModelVersionError
-from snowmaker.operators.base import ensure_columns, replace_rows, run_label
+from snowmaker.operators.base import ensure_columns, rewrite_rows, run_label
 from snowmaker.operators.baseline import SCORE_COLUMN, read_baseline
 from snowmaker.operators.weekly_check import WeeklyCheckOperator
 from snowmaker.snowflake import drift as drift_sql
@@ -135,27 +135,12 @@ class DriftCheckOperator(WeeklyCheckOperator):
         rows: int,
         run: str,
     ) -> None:
-        values = [
-            (week.start, model.quoted, self.model_version, d.feature, "psi", d.value, d.verdict, rows, run)
+        judged = [
+            {"FEATURE": d.feature, "METRIC": "psi", "VALUE": d.value, "VERDICT": d.verdict, "ROW_COUNT": rows}
             for d in drifts
         ]
-        columns = (
-            *("WEEK_START", "MODEL_NAME", "MODEL_VERSION", "FEATURE", "METRIC"),
-            *("VALUE", "VERDICT", "ROW_COUNT", "RUN_ID"),
-        )
-        replace_rows(
-            session,
-            table,
-            lock=f"{table.quoted} {model.quoted}",
-            holder=run,
-            statements=[
-                tables.delete_rows(
-                    table, WEEK_START=week.start, MODEL_NAME=model.quoted, MODEL_VERSION=self.model_version
-                ),
-                tables.insert_rows(table, columns, values),
-            ],
-            expected=len(values),
-        )
+        where = {"WEEK_START": week.start, "MODEL_NAME": model.quoted, "MODEL_VERSION": self.model_version}
+        rewrite_rows(session, table, where, judged, run)
 
     def _judge(
         self, context: Mapping[str, Any], week: Week, drifts: Sequence[FeatureDrift], recent: Sequence[Verdict]

@@ -8,7 +8,7 @@ from snowmaker.drift import Degradation, worst
 from snowmaker.exceptions import ModelVersionError
 from snowmaker.hooks.model_registry import read_state
 from snowmaker.input_check import check_binary_labels
-from snowmaker.operators.base import ensure_columns, replace_rows, run_label
+from snowmaker.operators.base import ensure_columns, rewrite_rows, run_label
 from snowmaker.operators.weekly_check import WeeklyCheckOperator
 from snowmaker.performance import Confusion, PerformanceThresholds
 from snowmaker.snowflake import performance as performance_sql
@@ -132,28 +132,17 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         run: str,
     ) -> None:
         week, version = key
-        values = [
-            (
-                *(week.start, model.quoted, version, metric, value),
-                *(verdict if metric == self.metric else "ok", confusion.rows, run),
-            )
+        rows = [
+            {
+                "MODEL_VERSION": version,
+                "METRIC": metric,
+                "VALUE": value,
+                "VERDICT": verdict if metric == self.metric else "ok",
+                "ROW_COUNT": confusion.rows,
+            }
             for metric, value in confusion.metrics().items()
         ]
-        columns = (
-            *("WEEK_START", "MODEL_NAME", "MODEL_VERSION", "METRIC", "VALUE"),
-            *("VERDICT", "ROW_COUNT", "RUN_ID"),
-        )
-        replace_rows(
-            session,
-            table,
-            lock=f"{table.quoted} {model.quoted}",
-            holder=run,
-            statements=[
-                tables.delete_rows(table, WEEK_START=week.start, MODEL_NAME=model.quoted),
-                tables.insert_rows(table, columns, values),
-            ],
-            expected=len(values),
-        )
+        rewrite_rows(session, table, {"WEEK_START": week.start, "MODEL_NAME": model.quoted}, rows, run)
 
     def _judge(
         self,

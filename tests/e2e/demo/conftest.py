@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -50,7 +49,7 @@ def second_run(first_run: RunningDemo) -> RunningDemo:
 @pytest.fixture(scope="package")
 def deployment(second_run: RunningDemo) -> Iterator[Deployment]:
     """Airflow and the sandbox, up on what the demo left."""
-    processes = ProcessGroup(str(uuid.uuid4()))
+    processes = ProcessGroup()
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         environment = Environment.start(second_run.state, any_port=True)
         stack.callback(environment.stop)
