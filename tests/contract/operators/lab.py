@@ -148,10 +148,6 @@ class Model:
         self.lab.rows(f"{modify} COMMENT = '{told}'")
         self.versions.append(version)
 
-    def source_at(self, table: str) -> Source:
-        """The description of another table of the same columns."""
-        return source_of(table)
-
     def own_source(self, frame: pd.DataFrame | None = None) -> Source:
         """A copy of the weekly table that the test may change."""
         return source_of(self.lab.table(frame))
@@ -163,7 +159,7 @@ class Model:
 
     @property
     def champion(self) -> str | None:
-        """The default version if it has the PRODUCTION alias, as a reader with SHOW sees it."""
+        """The version with the PRODUCTION alias, as a reader with SHOW sees it."""
         by_alias = [row["name"] for row in self.shown() if "PRODUCTION" in json.loads(row["aliases"])]
         return by_alias[0] if by_alias else None
 

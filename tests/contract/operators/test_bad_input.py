@@ -27,7 +27,7 @@ from snowmaker.exceptions import (
 from snowmaker.snowflake.scoring import ScoreMethod
 
 from .lab import DATABASE, SCHEMA, Lab, Model, fresh
-from .weekly_data import ROWS, TWIN, WEEKS
+from .weekly_data import ROWS, TWIN, WEEKS, source_of
 
 Connection = Callable[..., str]
 
@@ -44,7 +44,7 @@ def view(model: Model) -> Callable[[str], None]:
     def change(select: str) -> None:
         name = model.lab.name(fresh("View"))
         model.lab.rows(f"CREATE VIEW {name} AS SELECT {select} FROM {model.source.table.quoted}")
-        model.source = model.source_at(name)
+        model.source = source_of(name)
 
     return change
 
@@ -78,7 +78,7 @@ def error_of(run: Callable[[], Any]) -> SnowmakerError:
 
 
 def test_a_table_that_does_not_exist(model: Model) -> None:
-    model.source = model.source_at(f"{DATABASE}.{SCHEMA}.NOWHERE")
+    model.source = source_of(f"{DATABASE}.{SCHEMA}.NOWHERE")
     error = error_of(lambda: model.check_input(week=str(TWIN), model_version="GOOD"))
     assert isinstance(error, InputDataError)
     assert str(error) == (
@@ -88,7 +88,7 @@ def test_a_table_that_does_not_exist(model: Model) -> None:
 
 
 def test_a_database_that_does_not_exist(model: Model) -> None:
-    model.source = model.source_at("NO_DATABASE.PUBLIC.T")
+    model.source = source_of("NO_DATABASE.PUBLIC.T")
     error = error_of(lambda: model.check_input(week=str(TWIN), model_version="GOOD"))
     assert "does not exist" in str(error)
     assert isinstance(error, InputDataError)

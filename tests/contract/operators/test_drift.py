@@ -11,7 +11,7 @@ from snowmaker.exceptions import InputDataError, ModelVersionError
 from snowmaker.hooks.warehouse import WarehouseSession
 from snowmaker.snowflake.statement import Statement
 
-from .lab import Lab, Model, degraded_events, task_context
+from .lab import Lab, Model, degraded_events, fresh, task_context
 from .weekly_data import FEATURES, HOLDOUT, ROWS, SHIFTED, TWIN, UNSEEN
 
 
@@ -182,7 +182,7 @@ def test_a_week_must_be_scored_before_its_drift_is_checked(model: Model) -> None
 
 
 def test_a_feature_with_the_scores_name_is_refused(lab: Lab, model: Model) -> None:
-    view = lab.name(f"{model.predictions[-9:-1]} with score")
+    view = lab.name(fresh("View"))
     lab.rows(f'CREATE VIEW {view} AS SELECT *, INCOME AS "score" FROM {model.source.table.quoted}')
     source = type(model.source).of(view, week_column='"Applied on"', label="APPROVED", numeric=['"score"'])
     with pytest.raises(InputDataError, match=r"feature score .* rename it in a view"):

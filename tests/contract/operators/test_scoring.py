@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -10,11 +12,12 @@ import pytest
 
 from snowmaker.exceptions import SnowmakerError
 from snowmaker.hooks.warehouse import WarehouseSession
+from snowmaker.snowflake.scoring import ScoreMethod
 from snowmaker.snowflake.statement import Statement
 
 from .artefacts import MadeArtefact
-from .lab import Lab, task_context
-from .weekly_data import FEATURES, ROWS, SHIFTED, WEEKS
+from .lab import Lab, fresh, task_context
+from .weekly_data import FEATURES, ROWS, SHIFTED, WEEKS, source_of
 
 WEEK, OTHER_WEEK = SHIFTED[0], WEEKS[4]
 WRITTEN_BY_RUN = ["RUN_ID", "SCORED_AT"]
@@ -105,6 +108,26 @@ def test_two_that_score_a_new_pipelines_first_weeks_at_once_both_succeed(lab: La
     assert Counter(model.predicted()["WEEK_START"].map(str)) == {str(WEEK): ROWS, str(OTHER_WEEK): ROWS}
 
 
+def test_two_that_score_a_new_week_at_once_do_not_both_insert(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = lab.model("good")
+    model.score(OTHER_WEEK, model_version="GOOD")
+    execute, both_deleted = WarehouseSession.execute, threading.Barrier(2)
+
+    def execute_together(session: WarehouseSession, statement: Statement) -> int:
+        if statement.text.startswith(f"INSERT INTO {model.predictions}"):
+            # The lock keeps the other from coming this far; then nobody meets.
+            with suppress(threading.BrokenBarrierError):
+                both_deleted.wait(0.5)
+        return execute(session, statement)
+
+    monkeypatch.setattr(WarehouseSession, "execute", execute_together)
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(model.score, WEEK, task_context(run), model_version="GOOD") for run in ("one", "other")]
+        assert [run.result()["rows"] for run in both] == [ROWS, ROWS]
+    assert len(model.predicted(WEEK)) == ROWS
+    assert len(model.predicted(OTHER_WEEK)) == ROWS
+
+
 @pytest.mark.parametrize("words", ["DELETE FROM", "INSERT INTO {predictions}", "COMMIT"])
 def test_a_session_that_dies_while_it_replaces_a_week_loses_nothing(
     lab: Lab, dying: Callable[[str], None], words: str
@@ -173,9 +196,9 @@ def test_a_week_that_changes_while_it_is_scored_is_not_written(lab: Lab, monkeyp
 
 def test_a_view_is_a_source_like_a_table(lab: Lab) -> None:
     model = lab.model("good")
-    view = lab.name(f"{model.predictions[-9:-1]} view")
+    view = lab.name(fresh("View"))
     lab.rows(f"CREATE VIEW {view} AS SELECT * FROM {model.source.table.quoted}")
-    model.source = model.source_at(view)
+    model.source = source_of(view)
     assert model.score(WEEK, model_version="GOOD")["rows"] == ROWS
 
 
@@ -188,8 +211,6 @@ def test_the_weeks_limits_are_its_first_and_last_second(lab: Lab) -> None:
 
 
 def test_a_score_that_is_missing_is_refused_and_the_old_week_stays(lab: Lab) -> None:
-    from snowmaker.snowflake.scoring import ScoreMethod
-
     model = lab.model("good")
     model.score(WEEK, model_version="GOOD")
     before = model.predicted()

@@ -5,8 +5,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from snowmaker.exceptions import InputDataError
 
-from .lab import Lab, Model, task_context
-from .weekly_data import LABELLED, ROWS, WEEKS
+from .lab import Lab, Model, fresh, task_context
+from .weekly_data import LABELLED, ROWS, WEEKS, source_of
 
 
 @pytest.fixture
@@ -93,12 +93,12 @@ def test_a_holdout_without_labels_is_told_with_the_weeks_that_have_some(model: M
 
 
 def test_a_label_of_text_is_refused_where_it_is_to_be_0_or_1(model: Model) -> None:
-    view = model.lab.name(f"{model.predictions[-9:-1]} text label")
+    view = model.lab.name(fresh("View"))
     model.lab.rows(
         f"CREATE VIEW {view} AS SELECT * EXCLUDE APPROVED, IFF(APPROVED = 1, 'yes', 'no') AS APPROVED "
         f"FROM {model.source.table.quoted}"
     )
-    model.source = model.source_at(view)
+    model.source = source_of(view)
     with pytest.raises(InputDataError, match=r"column APPROVED of .* is VARCHAR.* as binary label it must be one of"):
         model.training_set(WEEKS[7])
     assert model.training_set(WEEKS[7], task="multiclass_classification")["rows"] > 0
