@@ -163,9 +163,7 @@ def _hold(path: Path) -> TextIO:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         handle.close()
-        raise OSError(
-            f"{path.parent} is in use by another AWS sandbox; stop it or choose another --state"
-        ) from None
+        raise OSError(f"{path.parent} is in use by another AWS sandbox; stop it or choose another --state") from None
     return handle
 
 
