@@ -26,7 +26,7 @@ demo: $(INSTALLED) ## Run thirty weeks of a model's life (ONCE=1: stop at the en
 test: $(INSTALLED) ## Run all tests
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: $(INSTALLED) ## Check style, types and generated files
+lint: $(INSTALLED) ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -65,6 +65,7 @@ def weekly_retraining(pipeline: Pipeline) -> DAG:
         training_set = CreateTrainingSetOperator(
             task_id="training_set",
             source=source,
+            task=pipeline.task,
             week="{{ params.week or '' }}",
             window_weeks="{{ params.window_weeks }}",
             reason="{{ params.reason or '' }}",
