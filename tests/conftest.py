@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 import snowflake.connector
 
 from include.sandbox import process
+
+# Before anything imports Airflow: its home is not the one of whoever runs the tests.
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="snowmaker-tests-")
 
 
 @pytest.fixture(scope="session")
