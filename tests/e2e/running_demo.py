@@ -127,5 +127,5 @@ def _mentions(process: psutil.Process, *folders: str) -> bool:
 
 def _tell(process: psutil.Process) -> str:
     with suppress(psutil.NoSuchProcess):
-        return f"{process.pid} (parent {process.ppid()}): {' '.join(process.cmdline())[:160]}"
+        return f"{process.pid} (parent {process.ppid()}): {' '.join(process.cmdline())[:500]}"
     return f"{process.pid}: gone meanwhile"

@@ -14,7 +14,7 @@ def test_every_expectation_is_met(first_run: RunningDemo) -> None:
     assert first_run.process.returncode == 0, first_run.output
     assert "every expectation was met" in first_run.output
     assert "NOT MET" not in first_run.output
-    assert len(re.findall(r"^met  ", first_run.output, flags=re.MULTILINE)) == 8
+    assert len(re.findall(r"^met  ", first_run.output, flags=re.MULTILINE)) >= 8
 
 
 def test_the_table_tells_all_weeks(first_run: RunningDemo) -> None:
