@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
+
 from include.demo import story
 from include.demo.environment import Environment
 from include.demo.local_airflow import REPOSITORY, AirflowApi, LocalAirflow
@@ -172,12 +174,14 @@ def main() -> int:
     """Run the demo; the exit code is 0 only if every expectation was met."""
     options = _parse()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # A shell that starts us in the background has us ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return _run(options)
     except KeyboardInterrupt:
         print("\nstopped", flush=True)
         return 130
-    except (RuntimeError, SandboxError) as error:
+    except (RuntimeError, SandboxError, httpx.HTTPError) as error:
         print(f"\nfailed: {error}", file=sys.stderr, flush=True)
         return 1
 

@@ -31,6 +31,7 @@ class Environment:
 
     def __init__(self, sandbox: process.Sandbox) -> None:
         self.sandbox = sandbox
+        self._before = {name: os.environ.get(name) for name in sandbox.env}
         os.environ.update(sandbox.env)
 
     @classmethod
@@ -43,8 +44,13 @@ class Environment:
         return cls(process.start(state, snowflake_port=port, aws_port=port))
 
     def stop(self) -> None:
-        """End the sandbox."""
+        """End the sandbox, and point this process's clients to where they pointed before."""
         self.sandbox.stop()
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
     def airflow_variables(self) -> dict[str, str]:
         """Make what training needs in AWS, unless it is there, and return Airflow's connections and settings."""

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,14 @@ if TYPE_CHECKING:
     from include.demo.processes import ProcessGroup
 
 REPOSITORY = Path(__file__).parents[2]
-COMPONENTS = ("scheduler", "dag-processor", "triggerer", "api-server")
+# The API server reads the logs from the disk; log servers would listen on every interface, on fixed ports.
+COMPONENTS = {
+    "scheduler": ["--skip-serve-logs"],
+    "dag-processor": [],
+    "triggerer": ["--skip-serve-logs"],
+    "api-server": [],
+}
+_TRIES = 6
 
 
 @dataclass
@@ -63,7 +71,7 @@ class LocalAirflow:
 
     def variables(self) -> dict[str, str]:
         """Return the variables that make a process part of this Airflow."""
-        keys = self._keys()
+        keys, home = self._keys(), self.home.resolve()
         bundle = [
             {
                 "name": "snowmaker",
@@ -73,7 +81,11 @@ class LocalAirflow:
         ]
         return {
             **self.environment,
-            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW_HOME": str(home),
+            # Said here, for airflow.cfg keeps the paths of the folder's first start, wherever it is moved or copied.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+            "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+            "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(home / "logs" / "dag_processor"),
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(self.port),
@@ -106,10 +118,10 @@ class LocalAirflow:
                 raise RuntimeError(
                     f"port {self.port} is taken ({error}); stop what listens there, or choose another: make demo PORT=…"
                 ) from None
-        for component in COMPONENTS:
+        for component, options in COMPONENTS.items():
             processes.start(
                 component,
-                [sys.executable, "-m", "airflow", component],
+                [sys.executable, "-m", "airflow", component, *options],
                 env=self.env(),
                 log=self.home / "logs" / f"{component}.log",
             )
@@ -182,15 +194,17 @@ class AirflowApi:
 
     def pause(self, dag_id: str, paused: bool) -> None:
         """Pause or unpause a DAG."""
-        self._client.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": paused}).raise_for_status()
+        self._send("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": paused})
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any], run_id: str | None = None) -> str:
         """Trigger a run by hand, as the UI's form does; return its id."""
-        body = {"logical_date": None, "conf": dict(conf), **({"dag_run_id": run_id} if run_id else {})}
-        answer = self._client.post(f"/api/v2/dags/{dag_id}/dagRuns", json=body)
-        if answer.status_code >= 400:
-            raise RuntimeError(f"Airflow refused to trigger {dag_id}: {answer.text}")
-        return str(answer.json()["dag_run_id"])
+        run_id = run_id or f"manual__{uuid.uuid4()}"
+        body = {"logical_date": None, "conf": dict(conf), "dag_run_id": run_id}
+        try:
+            self._send("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)
+        except httpx.HTTPStatusError as error:
+            raise RuntimeError(f"Airflow refused to trigger {dag_id}: {error.response.text}") from None
+        return run_id
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """List a DAG's runs."""
@@ -203,7 +217,7 @@ class AirflowApi:
 
     def cancel_backfill(self, backfill_id: int) -> None:
         """End a backfill; its runs that have not started count as failed."""
-        self._client.put(f"/api/v2/backfills/{backfill_id}/cancel").raise_for_status()
+        self._send("PUT", f"/api/v2/backfills/{backfill_id}/cancel")
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """List a run's task instances."""
@@ -220,4 +234,15 @@ class AirflowApi:
         return json.dumps(self._get(path)["content"])
 
     def _get(self, path: str, **query: Any) -> dict[str, Any]:
-        return dict(self._client.get(path, params=query).raise_for_status().json())
+        return dict(self._send("GET", path, params=query).json())
+
+    def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
+        # SQLite refuses a transaction that read before somebody else wrote, and Airflow answers with a 500 then.
+        for attempt in range(1, _TRIES + 1):
+            answer = self._client.request(method, path, **content)
+            if answer.status_code == httpx.codes.CONFLICT and attempt > 1:
+                return answer  # an earlier try did it after all
+            if not answer.is_server_error or attempt == _TRIES:
+                break
+            time.sleep(0.2 * attempt)
+        return answer.raise_for_status()
