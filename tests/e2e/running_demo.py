@@ -82,15 +82,16 @@ class RunningDemo:
 
     def left_behind(self) -> list[str]:
         """Name the processes that belong to it, itself included."""
-        return [_tell(process) for process in self._processes()]
+        return [_tell(process) for process in self.processes()]
 
     def kill_all(self) -> None:
         """End all that belongs to it at once."""
-        for process in self._processes():
+        for process in self.processes():
             with suppress(psutil.NoSuchProcess):
                 process.kill()
 
-    def _processes(self) -> list[psutil.Process]:
+    def processes(self) -> list[psutil.Process]:
+        """Find the processes that work in its folders."""
         return [process for process in psutil.process_iter() if _mentions(process, str(self.state), str(self.home))]
 
     def _read(self) -> None:

@@ -50,11 +50,9 @@ def second_run(first_run: RunningDemo) -> RunningDemo:
 def deployment(second_run: RunningDemo) -> Iterator[Deployment]:
     """Airflow and the sandbox, up on what the demo left."""
     processes = ProcessGroup()
-    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+    with ExitStack() as stack:
         environment = Environment.start(second_run.state, any_port=True)
         stack.callback(environment.stop)
-        for name, value in environment.sandbox.env.items():
-            patch.setenv(name, value)
         airflow = LocalAirflow(second_run.home, free_port(), environment.airflow_variables())
         stack.callback(processes.stop)
         airflow.start(processes)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from datetime import date, datetime, timedelta
 
+import psutil
 import pytest
+from running_demo import RunningDemo
 
 from demo.deployment import RETRAIN, SCORE, Deployment
 
@@ -105,3 +107,15 @@ def known_facts(deployment: Deployment) -> dict[str, str]:
 def scored_at(deployment: Deployment, week: str) -> datetime:
     ((found,),) = deployment.query("SELECT MAX(SCORED_AT) FROM MORTGAGE_PREDICTIONS WHERE WEEK_START = %s", week)
     return found
+
+
+def test_nothing_listens_beyond_this_machine(deployment: Deployment, second_run: RunningDemo) -> None:
+    listening = {
+        connection.laddr
+        for process in second_run.processes()
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    settings = deployment.environment.sandbox.settings
+    assert {port for _, port in listening} >= {deployment.airflow.port, settings.snowflake_port, settings.aws_port}
+    assert {address for address, _ in listening} == {"127.0.0.1"}
