@@ -66,7 +66,7 @@ class Demo:
         """Score the historical weeks by a backfill, and let retrainings go first, as they do in weekly life."""
         start = first_week + timedelta(weeks=FIRST_MODEL_WEEK)
         end = first_week + timedelta(weeks=WEEKS - 1)
-        done = {_week_of(run) for run in self.api.runs(SCORE) if run["state"] == "success"}
+        done = {_week_of(run) for run in self._backfilled() if run["state"] == "success"}
         todo = {start + timedelta(weeks=i) for i in range(SCORED_WEEKS)} - done
         if not todo:
             self.say("all weeks are scored already")
@@ -108,7 +108,7 @@ class Demo:
             events,
             story.read_champion(connection),
             len(asset_runs),
-            {_week_of(run): _utc(run["start_date"]) for run in self.api.runs(SCORE) if run["start_date"]},
+            {_week_of(run): _utc(run["start_date"]) for run in self._backfilled() if run["start_date"]},
             expected_weeks=SCORED_WEEKS,
             shift_week=SHIFT_WEEK,
         )
@@ -121,6 +121,9 @@ class Demo:
         with self.environment.connect() as connection:
             tables = connection.cursor().execute("SHOW TABLES LIKE 'SNOWMAKER_MODEL_EVENTS'").fetchall()
             return [e for e in story.read_events(connection) if e.event == "PROMOTED"] if tables else []
+
+    def _backfilled(self) -> list[dict[str, Any]]:
+        return [run for run in self.api.runs(SCORE) if run["run_type"] == "backfill"]
 
     def _retraining(self) -> list[dict[str, Any]]:
         return [run for run in self.api.runs(RETRAIN) if run["state"] in _RUNNING]
@@ -190,6 +193,7 @@ def _run(options: argparse.Namespace) -> int:
     started = time.monotonic()
     processes = ProcessGroup()
     with ExitStack() as stack:
+        stack.callback(print, "\nstopping …", flush=True)
         print("starting the sandbox and Airflow …", flush=True)
         environment = Environment.start(options.state, any_port=options.any_port)
         stack.callback(environment.stop)

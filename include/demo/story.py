@@ -28,6 +28,7 @@ class WeekRow:
     performance: str | None
     labelled: int
     scored_at: datetime
+    run: str
 
     @property
     def verdict(self) -> str:
@@ -61,9 +62,10 @@ class Expectation:
 _WEEKS = """
 SELECT S.WEEK_START_DATE::DATE AS WEEK, MAX(S.WEEK) AS NUMBER, COUNT(*) AS SOURCE_ROWS,
        COUNT(S.MORTGAGERESPONSE) AS LABELLED, MAX(P.N) AS N, MAX(P.MODEL_VERSION) AS MODEL_VERSION,
-       MAX(P.SCORED_AT) AS SCORED_AT
+       MAX(P.SCORED_AT) AS SCORED_AT, MAX(P.RUN_ID) AS RUN_ID
 FROM MORTGAGE_APPLICATIONS S
-JOIN (SELECT WEEK_START, COUNT(*) AS N, MAX(MODEL_VERSION) AS MODEL_VERSION, MIN(SCORED_AT) AS SCORED_AT
+JOIN (SELECT WEEK_START, COUNT(*) AS N, MAX(MODEL_VERSION) AS MODEL_VERSION, MIN(SCORED_AT) AS SCORED_AT,
+             MAX(RUN_ID) AS RUN_ID
       FROM MORTGAGE_PREDICTIONS GROUP BY WEEK_START) P ON P.WEEK_START = S.WEEK_START_DATE::DATE
 GROUP BY 1 ORDER BY 1
 """
@@ -85,11 +87,11 @@ def read_weeks(connection: SnowflakeConnection) -> list[WeekRow]:
     drift = {(row[0], row[1]): row[2:] for row in _rows(connection, _DRIFT)}
     performance = {(row[0], row[1]): row[2:] for row in _rows(connection, _PERFORMANCE)}
     weeks = []
-    for week, number, source_rows, labelled, rows, version, scored_at in _rows(connection, _WEEKS):
+    for week, number, source_rows, labelled, rows, version, scored_at, run in _rows(connection, _WEEKS):
         feature, psi, drifted = drift.get((week, version), (None, None, None))
         f1, performed = performance.get((week, version), (None, None))
         checks = (feature, psi, drifted, f1, performed)
-        weeks.append(WeekRow(week, number, source_rows, rows, version, *checks, labelled, scored_at))
+        weeks.append(WeekRow(week, number, source_rows, rows, version, *checks, labelled, scored_at, run))
     return weeks
 
 
@@ -151,7 +153,9 @@ def judge(
     calm = [row for row in weeks if row.number < shift_week]
     breached = [row for row in weeks if row.number >= shift_week and row.drift == "breach"]
     second = promoted[1] if len(promoted) > 1 else None
-    after = [row for row in weeks if second and run_starts[row.week] > second.at]
+    # What a person scored anew since, by whichever version, is not the backfill's doing.
+    by_backfill = [row for row in weeks if "/backfill__" in row.run]
+    after = [row for row in by_backfill if second and run_starts[row.week] > second.at]
     by_champion = [
         row
         for row in after
