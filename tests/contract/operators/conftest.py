@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -32,5 +33,7 @@ def lab(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         for kind, artefact in artefacts.items():
             lab.logged[kind] = model.log(lab.upload(artefact), training_job="job-1", training_table="T")
         yield lab
+        # Other tests' sandboxes may have pointed the clients of this process to themselves meanwhile.
+        os.environ.update(sandbox.env)
         with connection.cursor() as cursor:
             cursor.execute(f"DROP DATABASE {DATABASE}")
