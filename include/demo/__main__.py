@@ -193,7 +193,6 @@ def _run(options: argparse.Namespace) -> int:
     started = time.monotonic()
     processes = ProcessGroup()
     with ExitStack() as stack:
-        stack.callback(print, "\nstopping …", flush=True)
         print("starting the sandbox and Airflow …", flush=True)
         environment = Environment.start(options.state, any_port=options.any_port)
         stack.callback(environment.stop)
@@ -202,6 +201,7 @@ def _run(options: argparse.Namespace) -> int:
         airflow.cli("db", "migrate")
         airflow.write_env()
         stack.callback(processes.stop)
+        stack.callback(print, "\nstopping …", flush=True)
         airflow.start(processes)
         first_week = environment.load_mortgage_weeks(WEEKS, options.rows)
         api = AirflowApi(airflow.url)
