@@ -24,6 +24,7 @@ from include.sandbox.settings import HOST, Settings
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _PR_SET_PDEATHSIG = 1
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 class SandboxError(Exception):
@@ -32,7 +33,8 @@ class SandboxError(Exception):
 
 def up(state: Path, snowflake_port: int | None, aws_port: int | None, only: str | None) -> int:
     """Run the servers in the foreground until a signal comes or one of them ends."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in _ENDING:
+        signal.signal(number, _interrupt)
     state.mkdir(parents=True, exist_ok=True)
     with (state / "lock").open("a") as lock:
         try:
@@ -230,4 +232,7 @@ def _stop(servers: list[subprocess.Popen[bytes]]) -> None:
 
 
 def _interrupt(*_: object) -> None:
+    # Ctrl-C comes as two signals: from the terminal and from our starter. The second must not break off the stopping.
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
