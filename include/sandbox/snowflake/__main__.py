@@ -14,8 +14,6 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from include.sandbox import settings
-from include.sandbox.snowflake.engine import Engine
-from include.sandbox.snowflake.models import ModelStore
 from include.sandbox.snowflake.server import Server
 from include.sandbox.snowflake.session import Account
 
@@ -30,10 +28,12 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=os.environ.get("SANDBOX_LOG", "INFO"), format="%(asctime)s %(name)s %(message)s")
     known = settings.load(arguments.state)
-    folder = arguments.state / "snowflake"
-    folder.mkdir(parents=True, exist_ok=True)
-    account = Account(
-        settings.ACCOUNT, known.user, settings.ROLE, settings.WAREHOUSE, Engine(folder), ModelStore(folder)
+    account = Account.open(
+        arguments.state / "snowflake",
+        name=settings.ACCOUNT,
+        user=known.user,
+        role=settings.ROLE,
+        warehouse=settings.WAREHOUSE,
     )
     account.engine.create_database(settings.DATABASE, if_not_exists=True)
     serve(Server(account, known.password), account, known, arguments.port)

@@ -24,8 +24,8 @@ from fakesnow.statement_type import statement_type_id
 from fakesnow.transforms import show
 from sqlglot import exp
 
-from include.sandbox.snowflake import functions
 from include.sandbox.snowflake.errors import already_exists, not_found
+from include.sandbox.snowflake.macros import MACROS
 from include.sandbox.snowflake.results import Result
 
 # DuckDB names of types that fakesnow's table of them lacks.
@@ -67,7 +67,7 @@ class Engine:
         self._duck.execute(f"ATTACH '{folder / 'account.db'}' AS {_GLOBAL}")
         self._duck.execute(fakesnow.info_schema.fs_global_creation_sql())
         self._duck.execute(show.fs_global_creation_sql())
-        for macro in functions.MACROS:
+        for macro in MACROS:
             self._duck.execute(macro)
         for file in sorted(self._databases.glob("*.db")):
             self._attach(file.stem)

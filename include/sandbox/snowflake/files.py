@@ -15,6 +15,7 @@ from sqlglot import exp
 from include.sandbox.snowflake import stages
 from include.sandbox.snowflake.errors import SqlError, not_found, unsupported
 from include.sandbox.snowflake.results import Result, rows
+from include.sandbox.snowflake.tables import Arguments, table_function
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session
@@ -68,10 +69,11 @@ def copy_parquet(session: Session, copy: exp.Copy, params: list[Any] | None) -> 
     return result
 
 
-def infer_schema(session: Session, arguments: dict[str, str]) -> pa.Table:
+@table_function("INFER_SCHEMA")
+def infer_schema(session: Session, arguments: Arguments) -> pa.Table:
     """The columns of the Parquet files in a stage, as INFER_SCHEMA lists them."""
-    options = _named_format(session, arguments["file_format"])
-    root, path, prefix = stages.split_place(session, arguments["location"])
+    options = _named_format(session, arguments.named["file_format"])
+    root, path, prefix = stages.split_place(session, arguments.named["location"])
     found = stages.files(root, path)
     names = ", ".join(prefix + f.relative_to(root).as_posix() for f in found)
     fields = {field.name: field for f in found for field in pq.read_schema(f)}

@@ -8,22 +8,11 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from include.sandbox.snowflake.errors import unsupported
+from include.sandbox.snowflake.macros import HOME
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session
 
-_HOME = "memory.main"
-# Overloaded by type: of a DATE Snowflake makes a DATE, where the engine makes a timestamp.
-_BY_TYPE = "(x DATE, {by}) AS CAST({value} AS DATE), " + ", ".join(
-    f"(x {type_}, {{by}}) AS {{value}}" for type_ in ("TIMESTAMP", "TIMESTAMPTZ")
-)
-MACROS = [
-    f"CREATE MACRO {_HOME}._truncated {_BY_TYPE.format(by='part VARCHAR', value='date_trunc(part, x)')}",
-    f"CREATE MACRO {_HOME}._moved {_BY_TYPE.format(by='span INTERVAL', value='x + span')}",
-    f"""CREATE MACRO {_HOME}._width_bucket(x, low, high, buckets) AS
-        CASE WHEN x < low THEN 0 WHEN x >= high THEN buckets + 1
-        ELSE CAST(floor((x - low) / (high - low) * buckets) AS BIGINT) + 1 END""",
-]
 _SPANS = {"DAY": "to_days", "WEEK": "to_weeks", "MONTH": "to_months", "QUARTER": "to_quarters", "YEAR": "to_years"}
 
 _SESSION_FUNCTIONS: dict[str, Callable[[Session], Any]] = {
@@ -90,4 +79,4 @@ def _typed(value: exp.Expression) -> exp.Expression:
 
 
 def _call(name: str, *arguments: exp.Expression) -> exp.Expression:
-    return exp.Anonymous(this=f"{_HOME}.{name}", expressions=[a.copy() for a in arguments])
+    return exp.Anonymous(this=f"{HOME}.{name}", expressions=[a.copy() for a in arguments])

@@ -12,11 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from inspect import signature
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from include.sandbox.snowflake.results import Result
-    from include.sandbox.snowflake.session import Session
+from typing import Any
 
 _IDENTIFIER = r'(?:"(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_$]*+)'
 _STRING = r"(?:'(?:[^'\\]|''|\\.)*'|\$\$.*?\$\$)"
@@ -50,11 +46,6 @@ class Statement:
     pattern: re.Pattern[str]
     run: Callable[..., Any]
     effect: Effect
-
-    def carry_out(self, session: Session, values: dict[str, Any]) -> Result:
-        """Run the statement for a session."""
-        result: Result = self.run(session, **values)
-        return result
 
     @property
     def takes_params(self) -> bool:
@@ -125,6 +116,15 @@ def unquote(text: str) -> str:
         return text[2:-2]
     body = text[1:-1].replace("''", "'")
     return re.sub(r"\\(.)", lambda m: {"n": "\n", "t": "\t", "r": "\r", "0": "\0"}.get(m[1], m[1]), body)
+
+
+def matches(name: str, pattern: str | None) -> bool:
+    """True if a name fits the LIKE of a SHOW, a string literal; without one every name does."""
+    if pattern is None:
+        return True
+    parts = re.split(r"(\\.|%|_)", unquote(pattern.replace("\\", "\\\\")))
+    regex = "".join({"%": ".*", "_": "."}.get(p, re.escape(p.lstrip("\\"))) for p in parts)
+    return re.fullmatch(regex, name, re.IGNORECASE | re.DOTALL) is not None
 
 
 def head(sql: str) -> str:

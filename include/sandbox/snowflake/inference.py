@@ -6,10 +6,8 @@ back to the statement as a table that takes the place of its FROM and WHERE.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -17,6 +15,7 @@ from sqlglot import exp
 
 from include.sandbox.snowflake.describe import snowflake_type
 from include.sandbox.snowflake.errors import SqlError, invalid_argument_types, invalid_identifier, unsupported
+from include.sandbox.snowflake.packages import ENGINE_TYPES, Package, arrow_type
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.models import Method, Version
@@ -25,18 +24,6 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 131_072
 
-# A feature's type in the package's signature: what it is called in the engine, and what comes out as.
-_ENGINE_TYPES = {"FLOAT": "DOUBLE", "DOUBLE": "DOUBLE", "BOOL": "BOOLEAN", "STRING": "VARCHAR", "BYTES": "BLOB"}
-_ENGINE_TYPES |= {f"{sign}INT{size}": "BIGINT" for sign in ("", "U") for size in (8, 16, 32, 64)}
-_ENGINE_TYPES |= {"TIMESTAMP_NTZ": "TIMESTAMP"}
-_ARROW_TYPES = {
-    "DOUBLE": pa.float64(),
-    "BOOLEAN": pa.bool_(),
-    "VARCHAR": pa.string(),
-    "BLOB": pa.binary(),
-    "BIGINT": pa.int64(),
-    "TIMESTAMP": pa.timestamp("us"),
-}
 _NUMBERS = ("DECIMAL", "BIGINT", "INTEGER", "HUGEINT", "SMALLINT", "TINYINT", "DOUBLE", "FLOAT", "UBIGINT", "UINTEGER")
 # Which engine types an argument may have, by the type that the method wants. NULL and VARIANT fit everywhere.
 _ACCEPTED = {
@@ -47,45 +34,6 @@ _ACCEPTED = {
     "BLOB": ("BLOB",),
     "TIMESTAMP": ("TIMESTAMP", "DATE"),
 }
-
-
-@dataclass
-class Package:
-    """A loaded model, ready to predict."""
-
-    model: Any
-    signatures: dict[str, Any]
-
-    def predict(self, method: Method, batch: pa.Table) -> list[pa.Array]:
-        """Run a method over a batch of its arguments, in the way of Snowflake's generated handler."""
-        signature = self.signatures[method.target]
-        frame = batch.to_pandas()
-        frame.columns = [feature.name for feature in signature.inputs]
-        frame = frame.astype({feature.name: feature.as_dtype() for feature in signature.inputs})
-        predicted = getattr(self.model, method.target)(frame)
-        return [
-            pa.Array.from_pandas(predicted[name], type=_arrow_type(type_)) for name, type_ in method.outputs.items()
-        ]
-
-
-class PackageCache:
-    """The models loaded so far. A version never changes, so it is loaded once."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._packages: dict[Path, Package] = {}
-
-    def load(self, folder: Path) -> Package:
-        """Load a version's package with the registry client's own loader."""
-        with self._lock:
-            if folder not in self._packages:
-                # Slow to import, and not needed before the first prediction.
-                from snowflake.ml.model._packager.model_packager import ModelPackager
-
-                packager = ModelPackager(str(folder / "model"))
-                packager.load(as_custom_model=True)
-                self._packages[folder] = Package(packager.model, dict(packager.meta.signatures))
-            return self._packages[folder]
 
 
 @dataclass
@@ -100,7 +48,7 @@ class Call:
 
     def check_types(self, types: list[str]) -> None:
         """Raise Snowflake's error unless these engine types fit the method's inputs."""
-        wanted = [_ENGINE_TYPES[t] for t in self.method.inputs.values()]
+        wanted = [ENGINE_TYPES[t] for t in self.method.inputs.values()]
         if not all(_fits(have, want) for have, want in zip(types, wanted, strict=True)):
             raise invalid_argument_types(self.method.name, ", ".join(snowflake_type(t) for t in types))
 
@@ -264,7 +212,7 @@ class _Scope:
             names = [f"{call.column}_{i}" for i in range(len(call.arguments))]
             call.check_types([types[n] for n in names])
             for name, type_ in zip(names, call.method.inputs.values(), strict=True):
-                cast = exp.cast(exp.column(name, quoted=True), exp.DataType.build(_ENGINE_TYPES[type_], "duckdb"))
+                cast = exp.cast(exp.column(name, quoted=True), exp.DataType.build(ENGINE_TYPES[type_], "duckdb"))
                 casts.append(exp.alias_(cast, name, quoted=True))
         sql = exp.select(*casts).from_(inner.subquery("_rows"))
         return self._read_and_predict(sql)
@@ -283,7 +231,7 @@ class _Scope:
             if table.num_rows:
                 outputs = _predict(package, call.method, table.select(names))
             else:
-                outputs = [pa.array([], _arrow_type(t)) for t in call.method.outputs.values()]
+                outputs = [pa.array([], arrow_type(t)) for t in call.method.outputs.values()]
             value = outputs[0]
             if call.method.returns_object:
                 value = pa.StructArray.from_arrays(outputs, list(call.method.outputs))
@@ -360,7 +308,3 @@ def _expand_object(arguments: list[exp.Expression], method: Method) -> list[exp.
 
 def _fits(have: str, want: str) -> bool:
     return have in ('"NULL"', "JSON") or have.split("(")[0] in _ACCEPTED[want]
-
-
-def _arrow_type(feature_type: str) -> pa.DataType:
-    return _ARROW_TYPES[_ENGINE_TYPES[feature_type]]

@@ -61,6 +61,13 @@ def status(message: str) -> Result:
 DONE = "Statement executed successfully."
 
 
+def dropped(name: str, *, done: bool) -> str:
+    """What a DROP IF EXISTS says."""
+    return (
+        f"{name} successfully dropped." if done else f"Drop statement executed successfully ({name} already dropped)."
+    )
+
+
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 

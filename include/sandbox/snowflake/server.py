@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hmac
-import itertools
 import json
 import logging
 import secrets
@@ -26,12 +25,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-# Imported for the statements that they register.
-from include.sandbox.snowflake import grammar, model_statements, stages, statements  # noqa: F401
+from include.sandbox.snowflake import execution, grammar, statements
 from include.sandbox.snowflake.errors import SqlError, translate
 from include.sandbox.snowflake.results import Result
 from include.sandbox.snowflake.session import Account, Session
-from include.sandbox.snowflake.statements import set_parameter
+from include.sandbox.snowflake.statements.sessions import set_parameter
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +61,7 @@ class Server:
         self._password = password
         self._in_progress_after = in_progress_after
         self._clients: dict[str, Client] = {}
-        self._ids = itertools.count(1)
+        statements.load()
         self._workers = ThreadPoolExecutor(max_workers=64, thread_name_prefix="statement")
         self.app = Starlette(
             routes=[
@@ -90,7 +88,7 @@ class Server:
         known = user.upper() == self._account.user.upper()
         if not (known and hmac.compare_digest(password.encode(), self._password.encode())):
             return _failure(SqlError(390100, "08001", "Incorrect username or password was specified."))
-        session = Session(self._account, next(self._ids))
+        session = Session(self._account)
         self._place(session, request.query_params)
         for name, value in (data.get("SESSION_PARAMETERS") or {}).items():
             if name.upper() in {"AUTOCOMMIT", "QUERY_TAG", "LOCK_TIMEOUT"}:
@@ -256,7 +254,9 @@ def _run(session: Session, body: dict[str, Any], query_id: str) -> dict[str, Any
     try:
         params, batch = _bindings(body.get("bindings") or {})
         describe_only = bool(body.get("describeOnly"))
-        result = session.execute(body["sqlText"], params, batch, query_id=query_id, describe_only=describe_only)
+        result = execution.execute(
+            session, body["sqlText"], params, batch, query_id=query_id, describe_only=describe_only
+        )
         return {"data": _response_data(session, result), "success": True, "code": None, "message": None}
     except Exception as error:
         known = translate(error)

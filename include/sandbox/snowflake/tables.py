@@ -1,18 +1,16 @@
-"""Rows that a statement reads and no table holds: earlier results, staged files' schemas, packages, predictions."""
+"""Rows that a statement reads and no table holds, and the tables of the functions and views that make them."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from fakesnow.params import index_of_placeholder
 from sqlglot import exp
 
-from include.sandbox.snowflake import files
 from include.sandbox.snowflake.errors import SqlError
-from include.sandbox.snowflake.results import rows
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session
@@ -40,22 +38,72 @@ class Registered:
         return exp.Table(this=exp.to_identifier(name, quoted=True))
 
 
+@dataclass(frozen=True)
+class Arguments:
+    """The values that a table function is called with."""
+
+    positional: list[Any]
+    named: dict[str, Any]  # by name in lower case
+
+    def get(self, position: int, name: str, default: Any = None) -> Any:
+        """An argument that may be given by position or by name."""
+        return self.positional[position] if position < len(self.positional) else self.named.get(name, default)
+
+
+TABLE_FUNCTIONS: dict[str, Callable[[Session, Arguments], pa.Table]] = {}
+VIEWS: dict[str, Callable[[Session, str], pa.Table]] = {}
+
+
+def table_function(name: str) -> Callable[[Callable[..., pa.Table]], Callable[..., pa.Table]]:
+    """Register `f(session, arguments)` for `TABLE(NAME(...))`, also after `INFORMATION_SCHEMA.`."""
+
+    def register(function: Callable[..., pa.Table]) -> Callable[..., pa.Table]:
+        TABLE_FUNCTIONS[name] = function
+        return function
+
+    return register
+
+
+def information_schema(name: str) -> Callable[[Callable[..., pa.Table]], Callable[..., pa.Table]]:
+    """Register `f(session, database)` for the view `INFORMATION_SCHEMA.NAME`."""
+
+    def register(function: Callable[..., pa.Table]) -> Callable[..., pa.Table]:
+        VIEWS[name] = function
+        return function
+
+    return register
+
+
 def virtual_tables(expression: exp.Expression, registered: Registered, params: Any) -> None:
-    """Carry out TABLE(RESULT_SCAN(...)), TABLE(INFER_SCHEMA(...)) and INFORMATION_SCHEMA.PACKAGES."""
+    """Put the rows of table functions and of INFORMATION_SCHEMA's views in the place of their calls."""
     session = registered.session
     for node in list(expression.find_all(exp.TableFromRows)):
-        name = node.this.name.upper() if isinstance(node.this, exp.Anonymous) else ""
-        if name == "RESULT_SCAN":
-            query_id = node.this.expressions[0].name
-            if query_id not in session.results:
-                raise SqlError(709, "02000", f"Statement {query_id} not found")
-            _replace_table(node, registered.add(session.results[query_id].table))
-        elif name == "INFER_SCHEMA":
-            arguments = {a.this.name.lower(): _value(a.expression, params) for a in node.this.expressions}
-            _replace_table(node, registered.add(files.infer_schema(session, arguments)))
+        call = node.this.expression if isinstance(node.this, exp.Dot) else node.this
+        if isinstance(call, exp.Anonymous) and (function := TABLE_FUNCTIONS.get(call.name.upper())):
+            _replace_table(node, registered.add(function(session, _arguments(call, session, params))))
     for table in list(expression.find_all(exp.Table)):
-        if table.db == "INFORMATION_SCHEMA" and table.name == "PACKAGES":
-            _replace_table(table, registered.add(_packages()))
+        if table.db == "INFORMATION_SCHEMA" and table.name in VIEWS:
+            _replace_table(table, registered.add(VIEWS[table.name](session, table.catalog)))
+
+
+def _arguments(call: exp.Anonymous, session: Session, params: Any) -> Arguments:
+    named = {a.this.name.lower(): a.expression for a in call.expressions if isinstance(a, exp.Kwarg)}
+    positional = [a for a in call.expressions if not isinstance(a, exp.Kwarg)]
+    return Arguments(
+        [_value(a, session, params) for a in positional],
+        {name: _value(a, session, params) for name, a in named.items()},
+    )
+
+
+def _value(argument: exp.Expression, session: Session, params: Any) -> Any:
+    if isinstance(argument, exp.Placeholder):
+        if isinstance(params, dict):
+            return params[argument.name]
+        return params[index_of_placeholder(argument.root(), argument)]
+    if isinstance(argument, exp.Literal) and argument.is_string:
+        return argument.name
+    text = session.cursor.to_duckdb(exp.select(exp.alias_(argument.copy(), "v", quoted=True)))
+    return session.cursor.query(text).table.to_pylist()[0]["v"]
 
 
 def _replace_table(node: exp.Expression, table: exp.Table) -> None:
@@ -65,22 +113,10 @@ def _replace_table(node: exp.Expression, table: exp.Table) -> None:
     node.replace(table)
 
 
-def _value(argument: exp.Expression, params: Any) -> str:
-    if isinstance(argument, exp.Placeholder):
-        return str(params[index_of_placeholder(argument.root(), argument)])
-    return str(argument.name)
-
-
-def _packages() -> pa.Table:
-    """The packages that models can have in the warehouse: those the sandbox itself runs with."""
-    version = ".".join(platform.python_version_tuple()[:2])
-    records = [
-        {
-            "PACKAGE_NAME": distribution.name.lower().replace("_", "-"),
-            "VERSION": distribution.version,
-            "LANGUAGE": "python",
-            "RUNTIME_VERSION": version,
-        }
-        for distribution in importlib.metadata.distributions()
-    ]
-    return rows(records, ["PACKAGE_NAME", "VERSION", "LANGUAGE", "RUNTIME_VERSION"]).table
+@table_function("RESULT_SCAN")
+def result_scan(session: Session, arguments: Arguments) -> pa.Table:
+    """The rows of an earlier statement of the session, by its query id."""
+    query_id = arguments.positional[0]
+    if query_id not in session.results:
+        raise SqlError(709, "02000", f"Statement {query_id} not found")
+    return session.results[query_id].table

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import pyarrow as pa
 import yaml
 
 from include.sandbox.snowflake import stages
-from include.sandbox.snowflake.grammar import Effect, resolve_identifier, split_name, statement, unquote
+from include.sandbox.snowflake.grammar import Effect, matches, resolve_identifier, split_name, statement, unquote
 from include.sandbox.snowflake.results import CREATED_ON, DONE, Result, rows, status
 
 if TYPE_CHECKING:
@@ -270,15 +269,6 @@ def _create(session: Session, name: str, version: str, folder: Path, replace: st
 
 def _package_of(session: Session, model: str, version: str | None) -> Path:
     return session.account.models.version(session.qualify(model), version and resolve_identifier(version)).folder
-
-
-def matches(name: str, pattern: str | None) -> bool:
-    """True if a name fits the LIKE of a SHOW, a string literal; without one every name does."""
-    if pattern is None:
-        return True
-    parts = re.split(r"(\\.|%|_)", unquote(pattern.replace("\\", "\\\\")))
-    regex = "".join({"%": ".*", "_": "."}.get(p, re.escape(p.lstrip("\\"))) for p in parts)
-    return re.fullmatch(regex, name, re.IGNORECASE | re.DOTALL) is not None
 
 
 def _model_row(session: Session, model: Model) -> dict[str, Any]:

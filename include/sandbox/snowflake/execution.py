@@ -1,0 +1,209 @@
+"""The way of a statement: to one of the sandbox's own functions, or parsed and rewritten to the engine."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from include.sandbox.snowflake import definitions, describe, files, functions, grammar, inference, rewrite, tables
+from include.sandbox.snowflake.engine import upper_case
+from include.sandbox.snowflake.errors import SqlError, syntax_error, translate, unsupported
+from include.sandbox.snowflake.locks import Mode
+from include.sandbox.snowflake.results import DONE, Result, status
+from include.sandbox.snowflake.session import Session
+
+_KEPT_RESULTS = 16
+_QUERIES = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values)
+_CHANGES: dict[type[exp.Expression], Mode] = {
+    exp.Insert: Mode.INSERT,
+    exp.Copy: Mode.INSERT,
+    exp.Update: Mode.CHANGE,
+    exp.Delete: Mode.CHANGE,
+    exp.Merge: Mode.CHANGE,
+    exp.TruncateTable: Mode.CHANGE,
+}
+_SHOWS = {"TABLES", "VIEWS", "OBJECTS", "COLUMNS", "STAGES", "FILE FORMATS", "SEQUENCES", "USERS", "PROCEDURES"}
+
+
+def execute(
+    session: Session,
+    sql: str,
+    params: Any = None,
+    batch: list[tuple[Any, ...]] | None = None,
+    *,
+    query_id: str = "",
+    describe_only: bool = False,
+) -> Result:
+    """Run one statement; whatever goes wrong is raised as an `SqlError`."""
+    with session.busy:
+        session.last_used = time.monotonic()
+        try:
+            result = run(session, sql, params, batch, describe_only=describe_only)
+        except Exception as error:
+            raise translate(error) from error
+        finally:
+            session.last_used = time.monotonic()
+        result.query_id = query_id or result.query_id
+        if not describe_only:
+            session.results[result.query_id] = result
+        while len(session.results) > _KEPT_RESULTS:
+            session.results.popitem(last=False)
+        return result
+
+
+def run(
+    session: Session,
+    sql: str,
+    params: Any = None,
+    batch: list[tuple[Any, ...]] | None = None,
+    *,
+    describe_only: bool = False,
+) -> Result:
+    """Run a statement as a part of the one under way: it leaves no result to scan, and its errors are as they come."""
+    if found := grammar.match(sql):
+        return _run_own(session, *found, params)
+    expression = _parse(substitute_variables(definitions.usual_spelling(sql), session.variables))
+    params = list(params) if isinstance(params, tuple) else params
+    expression = upper_case(rewrite.identifier_calls(expression, list(batch[0]) if batch else params))
+    rewrite.check_supported(expression, sql)
+    rewrite.column_positions(expression)
+    expression = functions.translate_functions(expression, session)
+    rewrite.qualify_tables(expression, session)
+    if describe_only:
+        return _describe(session, expression, params)
+    if params and expression.find(exp.ModelAttribute):
+        expression, params = inference.inline_values(expression, params), None
+    return _dispatch(session, expression, params, batch)
+
+
+def _run_own(session: Session, own: grammar.Statement, values: dict[str, Any], params: Any) -> Result:
+    if own.takes_params:
+        values = {**values, "params": params}
+    if own.effect is grammar.Effect.DDL:
+        session.transaction.commit()
+        with session.account.engine.ddl:
+            return own.run(session, **values)
+    return own.run(session, **values)
+
+
+def _describe(session: Session, expression: exp.Expression, params: Any) -> Result:
+    """The columns of a query, without running it; other statements have nothing to tell."""
+    if not isinstance(expression, _QUERIES):
+        return status(DONE)
+    for placeholder in list(expression.find_all(exp.Placeholder)):
+        placeholder.replace(exp.null())
+    with tables.Registered(session, without_rows=True) as registered:
+        expression = rewrite.name_columns(expression)
+        tables.virtual_tables(expression, registered, params)
+        expression = inference.rewrite(expression, registered)
+        empty = exp.select("*").from_(expression.subquery("_q")).limit(0)
+        return session.transaction.query(lambda: session.cursor.run(empty, None))
+
+
+def _parse(sql: str) -> exp.Expression:
+    try:
+        expressions = [e for e in sqlglot.parse(sql, read="snowflake") if e and not isinstance(e, exp.Semicolon)]
+    except SqlglotError as error:
+        raise syntax_error(re.sub(r"\x1b\[\d+m", "", str(error))) from None
+    if len(expressions) != 1:
+        raise SqlError(
+            8, "0A000", f"Actual statement count {len(expressions)} did not match the desired statement count 1."
+        )
+    return expressions[0]
+
+
+def _dispatch(session: Session, expression: exp.Expression, params: Any, batch: list[tuple[Any, ...]] | None) -> Result:
+    timeout = float(session.parameters["LOCK_TIMEOUT"])
+    if mode := _CHANGES.get(type(expression)):
+        if not session.autocommit:
+            session.transaction.begin()
+        table = rewrite.target_of(expression)
+        return session.transaction.change(
+            table, mode, lambda: _change(session, expression.copy(), params, batch), timeout
+        )
+    if isinstance(expression, (*_QUERIES, exp.Describe)):
+        return session.transaction.query(lambda: _query(session, expression.copy(), params))
+    if isinstance(expression, exp.Show):
+        return _show(session, expression)
+    if isinstance(expression, exp.Create | exp.Alter | exp.Drop | exp.Comment):
+        return _define(session, expression, params, timeout)
+    if isinstance(expression, exp.Set):
+        return _set_variable(session, expression)
+    raise unsupported(grammar.head(expression.sql(dialect="snowflake")))
+
+
+def _query(session: Session, expression: exp.Expression, params: Any) -> Result:
+    with tables.Registered(session) as registered:
+        expression = rewrite.name_columns(expression)
+        tables.virtual_tables(expression, registered, params)
+        expression = inference.rewrite(expression, registered)
+        return session.cursor.run(expression, _copied(params))
+
+
+def _change(session: Session, expression: exp.Expression, params: Any, batch: list[tuple[Any, ...]] | None) -> Result:
+    if batch:
+        return rewrite.count_result("inserted", session.cursor.run_batch(expression, batch))
+    with tables.Registered(session) as registered:
+        tables.virtual_tables(expression, registered, params)
+        expression = inference.rewrite(expression, registered)
+        if isinstance(expression, exp.Copy) and files.is_parquet(session, expression):
+            return files.copy_parquet(session, expression, _copied(params))
+        if isinstance(expression, exp.Merge):
+            return rewrite.run_merge(session.cursor, expression, params)
+        return session.cursor.run(expression, _copied(params))
+
+
+def _define(session: Session, expression: exp.Expression, params: Any, timeout: float) -> Result:
+    def run() -> Result:
+        with tables.Registered(session) as registered:
+            defined = definitions.definition(expression.copy(), session)
+            tables.virtual_tables(defined, registered, params)
+            defined = inference.rewrite(defined, registered)
+            with session.account.engine.ddl:
+                result = session.cursor.run(defined, _copied(params))
+            return definitions.after_definition(expression, session, result)
+
+    return session.transaction.alter(rewrite.target_of(expression), run, timeout)
+
+
+def _show(session: Session, expression: exp.Show) -> Result:
+    if expression.name.upper() not in _SHOWS:
+        raise unsupported(f"SHOW {expression.name.upper()}")
+    result = session.cursor.run(expression.copy(), None)
+    return describe.filter_show(result, expression)
+
+
+def _set_variable(session: Session, expression: exp.Set) -> Result:
+    for item in expression.expressions:
+        if not isinstance(item, exp.SetItem) or not isinstance(item.this, exp.EQ):
+            raise unsupported("SET")
+        value = session.cursor.query(f"SELECT {session.cursor.to_duckdb(item.this.expression.copy())} AS v")
+        literal = exp.convert(value.table.to_pylist()[0]["v"])
+        session.variables[item.this.this.name.upper()] = literal.sql(dialect="snowflake")
+    return status(DONE)
+
+
+def _copied(params: Any) -> Any:
+    """Fakesnow takes bound values out of the list as it goes, so it gets a list of its own."""
+    return list(params) if isinstance(params, list) else params
+
+
+_NOT_VARIABLES = r"'(?:[^'\\]|''|\\.)*'|\$\$.*?\$\$|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|[\w$]*\w\$\w*"
+
+
+def substitute_variables(sql: str, variables: dict[str, str]) -> str:
+    """Replace `$name` by the session variable's value, but not inside strings, names and comments."""
+
+    def value(found: re.Match[str]) -> str:
+        if not (name := found["variable"]):
+            return found[0]
+        if name.upper() not in variables:
+            raise SqlError(2211, "02000", f"SQL compilation error:\nSession variable '${name.upper()}' does not exist")
+        return variables[name.upper()]
+
+    return re.sub(rf"{_NOT_VARIABLES}|\$(?P<variable>[A-Za-z_]\w*)", value, sql, flags=re.DOTALL)

@@ -1,0 +1,57 @@
+"""The SQL of what the whole account shares: roles' rights, warehouses, package repositories."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from include.sandbox.snowflake.errors import not_found
+from include.sandbox.snowflake.grammar import matches, split_name, statement
+from include.sandbox.snowflake.results import DONE, Result, rows, status
+from include.sandbox.snowflake.tables import information_schema
+
+if TYPE_CHECKING:
+    from include.sandbox.snowflake.session import Session
+
+_WAREHOUSE_COLUMNS = ["name", "state", "type", "size", "is_default", "is_current", "owner", "comment"]
+
+
+@statement("(GRANT|REVOKE) {privileges:rest} (TO|FROM) {grantee:rest}")
+def grant(session: Session, privileges: str, grantee: str) -> Result:  # noqa: ARG001
+    """Accepted: the sandbox has one role, with all rights."""
+    return status(DONE)
+
+
+@statement("SHOW WAREHOUSES [LIKE {like:text}]")
+def show_warehouses(session: Session, like: str | None) -> Result:
+    """List the one warehouse."""
+    name = session.account.warehouse
+    record = {"name": name, "state": "STARTED", "type": "STANDARD", "size": "X-Small", "is_current": "Y"}
+    return rows([{**record, "owner": session.role}] if matches(name, like) else [], _WAREHOUSE_COLUMNS)
+
+
+@statement("(DESC|DESCRIBE) ARTIFACT REPOSITORY {name:name}")
+def describe_artifact_repository(session: Session, name: str) -> Result:
+    """Snowflake's shared repository of Python packages."""
+    if split_name(name) != ("SNOWFLAKE", "SNOWPARK", "PYPI_SHARED_REPOSITORY"):
+        raise not_found("Artifact repository", ".".join(split_name(name)))
+    return rows([{"name": split_name(name)[-1], "type": "PIP", "owner": session.role}], ["name", "type", "owner"])
+
+
+@information_schema("PACKAGES")
+def packages(session: Session, database: str) -> pa.Table:  # noqa: ARG001
+    """The packages that models can have in the warehouse: those the sandbox itself runs with."""
+    version = ".".join(platform.python_version_tuple()[:2])
+    records = [
+        {
+            "PACKAGE_NAME": distribution.name.lower().replace("_", "-"),
+            "VERSION": distribution.version,
+            "LANGUAGE": "python",
+            "RUNTIME_VERSION": version,
+        }
+        for distribution in importlib.metadata.distributions()
+    ]
+    return rows(records, ["PACKAGE_NAME", "VERSION", "LANGUAGE", "RUNTIME_VERSION"]).table

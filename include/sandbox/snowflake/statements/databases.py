@@ -1,0 +1,110 @@
+"""The SQL of databases and schemas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from include.sandbox.snowflake.errors import SqlError, not_found
+from include.sandbox.snowflake.grammar import Effect, matches, resolve_identifier, split_name, statement
+from include.sandbox.snowflake.results import CREATED_ON, Result, rows, status
+
+if TYPE_CHECKING:
+    from include.sandbox.snowflake.session import Session
+
+_DATABASE_COLUMNS = ["name", "is_default", "is_current", "origin", "owner", "comment", "options", "kind"]
+_SCHEMA_COLUMNS = ["name", "is_default", "is_current", "database_name", "owner", "comment", "options"]
+
+
+@statement("CREATE [TRANSIENT] DATABASE [absent:IF NOT EXISTS] {name:ident}", Effect.DDL)
+def create_database(session: Session, name: str, absent: str | None) -> Result:
+    """Create a database with its schema PUBLIC and switch to it."""
+    database = resolve_identifier(name)
+    created = session.account.engine.create_database(database, if_not_exists=bool(absent))
+    session.use(database, "PUBLIC")
+    return status(
+        f"Database {database} successfully created." if created else f"{database} already exists, statement succeeded."
+    )
+
+
+@statement("DROP DATABASE [exists:IF EXISTS] {name:ident} [CASCADE]", Effect.DDL)
+def drop_database(session: Session, name: str, exists: str | None) -> Result:
+    """Drop a database with everything in it."""
+    database = resolve_identifier(name)
+    if session.database == database:
+        session.use(None, None)
+    dropped = session.account.engine.drop_database(database, if_exists=bool(exists))
+    session.account.models.drop_all(database)
+    session.account.catalog.drop_all(database)
+    return status(dropped(database, done=dropped))
+
+
+@statement("CREATE [TRANSIENT] SCHEMA [absent:IF NOT EXISTS] {name:name}", Effect.DDL)
+def create_schema(session: Session, name: str, absent: str | None) -> Result:
+    """Create a schema and switch to it."""
+    database, schema = _schema_name(session, name)
+    created = session.account.engine.create_schema(database, schema, if_not_exists=bool(absent))
+    session.use(database, schema)
+    return status(
+        f"Schema {schema} successfully created." if created else f"{schema} already exists, statement succeeded."
+    )
+
+
+@statement("DROP SCHEMA [exists:IF EXISTS] {name:name} [CASCADE]", Effect.DDL)
+def drop_schema(session: Session, name: str, exists: str | None) -> Result:
+    """Drop a schema with everything in it."""
+    database, schema = _schema_name(session, name)
+    if (session.database, session.schema) == (database, schema):
+        session.use(database, None)
+    dropped = session.account.engine.drop_schema(database, schema, if_exists=bool(exists))
+    session.account.models.drop_all(database, schema)
+    session.account.catalog.drop_all(database, schema)
+    return status(dropped(schema, done=dropped))
+
+
+@statement("SHOW DATABASES [LIKE {like:text}] [IN ACCOUNT]")
+def show_databases(session: Session, like: str | None) -> Result:
+    """List the databases."""
+    records = [
+        {
+            "name": name,
+            "is_current": "Y" if name == session.database else "N",
+            "owner": session.role,
+            "kind": "STANDARD",
+        }
+        for name in session.account.engine.databases()
+        if matches(name, like)
+    ]
+    return rows(records, {"created_on": CREATED_ON, **dict.fromkeys(_DATABASE_COLUMNS, pa.string())})
+
+
+@statement("SHOW SCHEMAS [LIKE {like:text}] [everywhere:IN ACCOUNT] [IN [DATABASE] {database:ident}]")
+def show_schemas(session: Session, like: str | None, everywhere: str | None, database: str | None) -> Result:
+    """List the schemas of a database, or of all."""
+    engine = session.account.engine
+    wanted = resolve_identifier(database) if database else session.database
+    if database and wanted not in engine.databases():
+        raise not_found("Database", str(wanted))
+    records = [
+        {
+            "name": schema,
+            "is_current": "Y" if (name, schema) == (session.database, session.schema) else "N",
+            "database_name": name,
+            "owner": session.role,
+        }
+        for name in ([wanted] if wanted and not everywhere else engine.databases())
+        for schema in [*engine.schemas(name), "INFORMATION_SCHEMA"]
+        if matches(schema, like)
+    ]
+    return rows(records, {"created_on": CREATED_ON, **dict.fromkeys(_SCHEMA_COLUMNS, pa.string())})
+
+
+def _schema_name(session: Session, name: str) -> tuple[str, str]:
+    parts = split_name(name)
+    database = parts[0] if len(parts) == 2 else session.database
+    if not database:
+        raise SqlError(90105, "22000", "Cannot perform operation. This session does not have a current database.")
+    if database not in session.account.engine.databases():
+        raise not_found("Database", database)
+    return database, parts[-1]
