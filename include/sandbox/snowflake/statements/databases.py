@@ -34,10 +34,10 @@ def drop_database(session: Session, name: str, exists: str | None) -> Result:
     database = resolve_identifier(name)
     if session.database == database:
         session.use(None, None)
-    dropped = session.account.engine.drop_database(database, if_exists=bool(exists))
+    done = session.account.engine.drop_database(database, if_exists=bool(exists))
     session.account.models.drop_all(database)
     session.account.catalog.drop_all(database)
-    return status(dropped(database, done=dropped))
+    return status(dropped(database, done=done))
 
 
 @statement("CREATE [TRANSIENT] SCHEMA [absent:IF NOT EXISTS] {name:name}", Effect.DDL)
@@ -57,10 +57,10 @@ def drop_schema(session: Session, name: str, exists: str | None) -> Result:
     database, schema = _schema_name(session, name)
     if (session.database, session.schema) == (database, schema):
         session.use(database, None)
-    dropped = session.account.engine.drop_schema(database, schema, if_exists=bool(exists))
+    done = session.account.engine.drop_schema(database, schema, if_exists=bool(exists))
     session.account.models.drop_all(database, schema)
     session.account.catalog.drop_all(database, schema)
-    return status(dropped(schema, done=dropped))
+    return status(dropped(schema, done=done))
 
 
 @statement("SHOW DATABASES [LIKE {like:text}] [IN ACCOUNT]")
