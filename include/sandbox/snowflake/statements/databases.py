@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from include.sandbox.snowflake.errors import SqlError, not_found
 from include.sandbox.snowflake.grammar import Effect, matches, resolve_identifier, split_name, statement
-from include.sandbox.snowflake.results import CREATED_ON, Result, rows, status
+from include.sandbox.snowflake.results import CREATED_ON, Result, dropped, rows, status
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session

@@ -11,7 +11,7 @@ import yaml
 
 from include.sandbox.snowflake import stages
 from include.sandbox.snowflake.grammar import Effect, matches, resolve_identifier, split_name, statement, unquote
-from include.sandbox.snowflake.results import CREATED_ON, DONE, Result, rows, status
+from include.sandbox.snowflake.results import CREATED_ON, DONE, Result, dropped, rows, status
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.models import Model, Version
@@ -152,8 +152,8 @@ def drop_model(session: Session, name: str, exists: str | None) -> Result:
     """Remove a model with all its versions."""
     key = session.qualify(name)
     if session.account.models.drop(key, if_exists=bool(exists)):
-        return status(f"{key[2]} successfully dropped.")
-    return status(f"Drop statement executed successfully ({key[2]} already dropped).")
+        return status(dropped(key[2], done=True))
+    return status(dropped(key[2], done=False))
 
 
 _MODEL_COLUMNS = {

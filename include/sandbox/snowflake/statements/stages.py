@@ -13,7 +13,7 @@ import pyarrow as pa
 from include.sandbox.snowflake import stages
 from include.sandbox.snowflake.errors import SqlError, not_found
 from include.sandbox.snowflake.grammar import Effect, statement, unquote
-from include.sandbox.snowflake.results import Result, rows, status
+from include.sandbox.snowflake.results import Result, dropped, rows, status
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session
@@ -98,10 +98,10 @@ def drop_stage(session: Session, name: str, exists: str | None) -> Result:
     key = session.qualify(name)
     if not stages.exists(session, key):
         if exists:
-            return status(f"Drop statement executed successfully ({key[2]} already dropped).")
+            return status(dropped(key[2], done=False))
         raise not_found("Stage", ".".join(key))
     stages.remove_stage(session, key)
-    return status(f"{key[2]} successfully dropped.")
+    return status(dropped(key[2], done=True))
 
 
 def _options(text: str) -> dict[str, str]:
