@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 ROWS ?= 2000
 PORT ?= 8080
 
-.PHONY: help demo test lint format bench sandbox schema requirements clean
+.PHONY: help demo test conformance lint format bench sandbox schema requirements clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -25,6 +25,10 @@ demo: $(INSTALLED) ## Run thirty weeks of a model's life (ONCE=1: stop at the en
 
 test: $(INSTALLED) ## Run all tests
 	$(BIN)/python -m pytest $(ARGS)
+
+conformance: $(INSTALLED) ## Run the Snowflake contract tests in an account (SNOWFLAKE_CONFORMANCE=a connection of connections.toml)
+	@test -n "$(SNOWFLAKE_CONFORMANCE)" || { echo "set SNOWFLAKE_CONFORMANCE to a connection's name" >&2; exit 2; }
+	SNOWFLAKE_CONFORMANCE=$(SNOWFLAKE_CONFORMANCE) $(BIN)/python -m pytest tests/contract/snowflake $(ARGS)
 
 lint: $(INSTALLED) ## Check style and types
 	$(BIN)/ruff check .

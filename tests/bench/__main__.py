@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 from bench import install, loop, parse
@@ -23,12 +22,10 @@ def main(names: list[str]) -> int:
     figures: list[Figure] = []
     for name in names or list(BENCHMARKS):
         for figure in BENCHMARKS[name]():
-            bound = "" if figure.bound is None else f"  (at most {figure.bound:g})"
-            print(f"{figure.name:34} {figure.value:10.2f} {figure.unit}{bound}{'' if figure.ok else '  MISSED'}")
-            sys.stdout.flush()
+            print(figure.line(), flush=True)
             figures.append(figure)
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps([{**asdict(figure), "ok": figure.ok} for figure in figures], indent=1) + "\n")
+    RESULTS.write_text(json.dumps([figure.record() for figure in figures], indent=1) + "\n")
     return 0 if all(figure.ok for figure in figures) else 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -12,15 +11,6 @@ from snowflake.connector.pandas_tools import write_pandas
 from snowflake.snowpark import Session
 from snowflake.snowpark import functions as f
 from snowflake_support import fresh, refused
-
-from include.sandbox.process import Sandbox
-
-
-@pytest.fixture
-def session(sandbox: Sandbox) -> Iterator[Session]:
-    session = Session.builder.configs(sandbox.settings.connection()).create()
-    yield session
-    session.close()
 
 
 @pytest.fixture

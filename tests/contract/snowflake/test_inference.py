@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,22 +14,18 @@ from snowflake.ml.registry import Registry
 from snowflake.snowpark import Session
 from snowflake_support import FEATURES, classifier, fresh, people, refused
 
-from include.sandbox.process import Sandbox
-
 FRAME = people().assign(ID=range(400))
 MODEL = classifier(FRAME)
 EXPECTED = MODEL.predict_proba(FRAME[FEATURES])[:, 1]
 NAME, TABLE = fresh("SCORER"), fresh("PEOPLE")
 CALL = f"MODEL({NAME}, V1)!PREDICT_PROBA({', '.join(FEATURES)})"
-QUOTED = f'"SANDBOX"."PUBLIC"."{NAME}", "V1"'
+QUOTED = f'"{NAME}", "V1"'
 SCORE = f"{CALL}:output_feature_1::FLOAT"
 
 
 @pytest.fixture(scope="module")
-def session(sandbox: Sandbox) -> Iterator[Session]:
-    """A session in whose schema the model and its input are."""
-    session = Session.builder.configs(sandbox.settings.connection()).create()
-    registry = Registry(session, database_name="SANDBOX", schema_name="PUBLIC")
+def logged(registry: Registry, session: Session) -> None:
+    """The model and its input."""
     registry.log_model(
         MODEL,
         model_name=NAME,
@@ -38,12 +34,10 @@ def session(sandbox: Sandbox) -> Iterator[Session]:
         target_platforms=["WAREHOUSE"],
     ).set_alias("PRODUCTION")
     session.write_pandas(FRAME, TABLE, auto_create_table=True)
-    yield session
-    session.close()
 
 
 @pytest.fixture
-def cursor(session: Session, connection: SnowflakeConnection) -> SnowflakeCursor:
+def cursor(logged: None, connection: SnowflakeConnection) -> SnowflakeCursor:
     return connection.cursor()
 
 
@@ -120,18 +114,18 @@ def test_the_result_is_an_object_of_named_outputs(cursor: SnowflakeCursor) -> No
 
 
 @pytest.mark.parametrize("as_snowpark", [True, False])
-def test_the_client_runs_a_method(session: Session, as_snowpark: bool) -> None:
-    version = Registry(session, database_name="SANDBOX", schema_name="PUBLIC").get_model(NAME).version("V1")
+def test_the_client_runs_a_method(logged: None, registry: Registry, session: Session, as_snowpark: bool) -> None:
+    version = registry.get_model(NAME).version("V1")
     given = session.table(TABLE).sort("ID") if as_snowpark else FRAME[FEATURES]
     scored = version.run(given, function_name="predict_proba")
     scored = scored.to_pandas().sort_values("ID") if as_snowpark else scored
     np.testing.assert_allclose(scored["output_feature_1"], EXPECTED, rtol=1e-7)
 
 
-def test_values_bound_by_the_server_reach_the_model(sandbox: Sandbox, session: Session) -> None:
+def test_values_bound_by_the_server_reach_the_model(logged: None, account: dict[str, Any]) -> None:
     import snowflake.connector
 
-    with snowflake.connector.connect(**sandbox.settings.connection(), paramstyle="qmark") as connection:
+    with snowflake.connector.connect(**account, paramstyle="qmark") as connection:
         cursor = connection.cursor()
         query = f"SELECT id, {SCORE} FROM {TABLE} WHERE id < ? AND city <> ?"
         assert len(cursor.execute(query, (10, "nowhere")).fetchall()) == 10
@@ -140,7 +134,7 @@ def test_values_bound_by_the_server_reach_the_model(sandbox: Sandbox, session: S
 @pytest.mark.parametrize(
     ("call", "code", "text"),
     [
-        (f"MODEL(NOBODY, V1)!PREDICT({', '.join(FEATURES)})", 2003, "Model 'SANDBOX.PUBLIC.NOBODY' does not exist"),
+        (f"MODEL(NOBODY, V1)!PREDICT({', '.join(FEATURES)})", 2003, r"Model '.*\.NOBODY' does not exist"),
         (f"MODEL({NAME}, V9)!PREDICT({', '.join(FEATURES)})", 2003, "Version 'V9' does not exist"),
         (f"MODEL({NAME}, V1)!DREAM({', '.join(FEATURES)})", 2141, "Unknown function DREAM"),
         (f"MODEL({NAME}, V1)!PREDICT(CITY, PLAN)", 1044, "Invalid argument types"),

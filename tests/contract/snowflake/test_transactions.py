@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
-import snowflake.connector
 from snowflake.connector.cursor import SnowflakeCursor
 from snowflake.connector.errors import ProgrammingError
 from snowflake_support import fresh, refused
 
-from include.sandbox.process import Sandbox
-
 Connect = Callable[[], SnowflakeCursor]
-
-
-@pytest.fixture
-def connect(sandbox: Sandbox) -> Iterator[Connect]:
-    """Open sessions; all are closed at the end."""
-    opened = []
-
-    def open_one() -> SnowflakeCursor:
-        opened.append(snowflake.connector.connect(**sandbox.settings.connection()))
-        return opened[-1].cursor()
-
-    yield open_one
-    for connection in opened:
-        connection.close()
 
 
 @pytest.fixture
@@ -166,17 +151,20 @@ def test_side_by_side_replacements_leave_one_clean_result(connect: Connect, tabl
     assert cursor.execute(f"SELECT COUNT(*), COUNT(DISTINCT run) FROM {table}").fetchone() == (3, 1)
 
 
-def test_the_locks_of_a_killed_client_are_released(sandbox: Sandbox, connect: Connect, table: str) -> None:
+def test_the_locks_of_a_killed_client_are_released(account: dict[str, Any], connect: Connect, table: str) -> None:
     script = (
-        "import snowflake.connector as s, sys, time\n"
-        "cursor = s.connect(connection_name='sandbox').cursor()\n"
+        "import json, snowflake.connector as s, sys, time\n"
+        "cursor = s.connect(**json.loads(sys.stdin.readline())).cursor()\n"
         "cursor.execute('BEGIN')\n"
         f"cursor.execute('UPDATE {table} SET run = 99')\n"
         "print('held', flush=True)\n"
         "time.sleep(60)\n"
     )
-    holder = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    holder = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdin
     assert holder.stdout
+    holder.stdin.write(json.dumps(account).encode() + b"\n")
+    holder.stdin.close()
     assert holder.stdout.readline() == b"held\n"
     holder.kill()
     holder.wait()
