@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import threading
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,10 @@ class Method:
     takes_object: bool
     sql_inputs: tuple[str, ...]
     sql_output: str
+    columns: tuple[str, ...] = ()  # of a table function: what SQL calls its outputs
+    params: dict[str, str] = field(default_factory=dict)  # the optional arguments after the inputs
+    is_partitioned: bool = False  # wants the rows of a partition together
+    max_batch_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,8 +96,7 @@ class Version:
     @cached_property
     def methods(self) -> list[Method]:
         """The methods that SQL can call."""
-        signatures = yaml.safe_load(self.spec_text)["signatures"]
-        return [_method(entry, signatures) for entry in self.manifest["methods"]]
+        return _methods(self.folder)
 
     def method(self, name: str) -> Method:
         """Find a method by its SQL name."""
@@ -377,11 +381,20 @@ def _now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-def _method(entry: dict[str, Any], signatures: dict[str, Any]) -> Method:
-    target = next((name for name in signatures if name.upper() == entry["name"].upper()), entry["name"])
-    signature = signatures[target]
-    outputs = {feature["name"]: feature.get("type", "object") for feature in signature["outputs"]}
-    inputs = {feature["name"]: feature.get("type", "object") for feature in signature["inputs"]}
+@lru_cache(maxsize=256)
+def _methods(folder: Path) -> list[Method]:
+    """The methods of the package in a version's folder, which never changes."""
+    manifest = yaml.safe_load((folder / "MANIFEST.yml").read_text())
+    spec = yaml.safe_load((folder / "model" / "model.yaml").read_text())
+    return [_method(entry, spec, folder) for entry in manifest["methods"]]
+
+
+def _method(entry: dict[str, Any], spec: dict[str, Any], folder: Path) -> Method:
+    target = entry["handler"].split(".")[-2]  # functions.<target>.<function>
+    signature = spec["signatures"][target]
+    outputs = {feature["name"]: _feature_type(feature) for feature in signature["outputs"]}
+    inputs = {feature["name"]: _feature_type(feature) for feature in signature["inputs"]}
+    properties = (spec.get("function_properties") or {}).get(target) or {}
     types = [i["type"] for i in entry["inputs"]]
     return Method(
         name=_sql_name(entry["name"]),
@@ -393,8 +406,26 @@ def _method(entry: dict[str, Any], signatures: dict[str, Any]) -> Method:
         takes_object=types == ["OBJECT"] and len(inputs) > 1,
         sql_inputs=tuple(types),
         sql_output=entry["outputs"][0]["type"] if entry["outputs"] else "OBJECT",
+        columns=tuple(output.get("name", "") for output in entry["outputs"]),
+        params={param["name"]: _feature_type(param) for param in signature.get("params") or []},
+        is_partitioned=bool(properties.get("PARTITIONED")),
+        max_batch_size=_max_batch_size(folder / "functions" / f"{target}.py"),
     )
 
 
+def _feature_type(feature: dict[str, Any]) -> str:
+    """A feature's type in the signature; a group of features is an object, and what has a shape an array."""
+    if feature.get("shape"):
+        return "ARRAY"
+    return "OBJECT" if "specs" in feature else str(feature["type"])
+
+
+def _max_batch_size(handler: Path) -> int | None:
+    """The limit that the model was logged with, which only the generated handler knows."""
+    found = re.search(r"^MAX_BATCH_SIZE = (\d+)", handler.read_text(), re.MULTILINE) if handler.is_file() else None
+    return int(found[1]) if found else None
+
+
 def _sql_name(name: str) -> str:
-    return name[1:-1] if name.startswith('"') else name.upper()
+    """The manifest has names as they are resolved: in capitals unless the method was logged as case-sensitive."""
+    return name[1:-1] if name.startswith('"') else name
