@@ -1,0 +1,66 @@
+"""The tokens of SQL text, for statements that hold others: blocks, alerts, tasks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_TOKEN = re.compile(
+    r"""(?P<gap>\s+|--[^\n]*|(?<!:)//[^\n]*|/\*.*?\*/)
+    |(?P<text>'(?:[^'\\]|''|\\.)*'|\$\$.*?\$\$)
+    |(?P<quoted>"(?:[^"]|"")*")
+    |(?P<word>[A-Za-z_][\w$]*)
+    |(?P<number>\d+(?:\.\d+)?)
+    |(?P<sign>:=|=>|::|<=|>=|<>|!=|.)""",
+    re.DOTALL | re.VERBOSE,
+)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A word, sign, number, string (`text`) or quoted name, and where it stands."""
+
+    kind: str
+    text: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        """The position behind it."""
+        return self.start + len(self.text)
+
+    def is_word(self, *words: str) -> bool:
+        """True if it is one of these keywords, in any case."""
+        return self.kind == "word" and self.text.upper() in words
+
+
+def tokens(sql: str) -> list[Token]:
+    """The tokens of a text, without spaces and comments."""
+    found = ((str(match.lastgroup), match) for match in _TOKEN.finditer(sql))
+    return [Token(kind, match[0], match.start()) for kind, match in found if kind != "gap"]
+
+
+def closing(found: list[Token], opening: int) -> int | None:
+    """The index of the parenthesis that closes the one at an index, if there is one."""
+    depth = 0
+    for index in range(opening, len(found)):
+        if found[index].kind == "sign":
+            depth += {"(": 1, ")": -1}.get(found[index].text, 0)
+            if depth == 0:
+                return index
+    return None
+
+
+def statements(sql: str) -> Iterator[str]:
+    """The statements of a text, split at its semicolons; empty ones are left out."""
+    begin, end = 0, 0
+    for token in tokens(sql):
+        if token.kind == "sign" and token.text == ";":
+            if end > begin:
+                yield sql[begin:end].strip()
+            begin = end = token.end
+        else:
+            end = token.end
+    if end > begin:
+        yield sql[begin:end].strip()
