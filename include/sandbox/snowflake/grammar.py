@@ -8,27 +8,142 @@ inside `(...)`, `{x:kind}` is a value handed to the function.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from inspect import signature
 from typing import Any
 
-_IDENTIFIER = r'(?:"(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_$]*+)'
-_STRING = r"(?:'(?:[^'\\]|''|\\.)*'|\$\$.*?\$\$)"
-_LOCATION = r"(?:@[^\s;,()']+|'(?:@|snow:|file:)(?:[^'\\]|\\.|'')*'|snow://[^\s;]+|file://[^\s;]+|\?)"
-_GAP = r"(?:\s|/\*.*?\*/|--[^\n]*(?:\n|$)|//[^\n]*(?:\n|$))"
+# None of these gives back what it has taken: a text is read in one way, and in a time that grows with its length.
+_QUOTED = r'"(?>[^"]+|"")++"'
+_IDENTIFIER = rf"(?:{_QUOTED}|[A-Za-z_][A-Za-z0-9_$]*+)"
+_LITERAL = r"'(?>[^'\\]+|''|\\.)*+'"
+_STRING = rf"(?:{_LITERAL}|(?>\$\$.*?\$\$))"
+_LOCATION = (
+    rf"""(?:@(?>{_QUOTED}|[^\s;,()'"])++|'(?:@|snow:|file:)(?>[^'\\]+|''|\\.)*+'"""
+    rf"""|snow://(?>{_QUOTED}|[^\s;"])++|file://[^\s;]++|\?)"""
+)
+_SPACE = r"(?>\s+|/\*.*?\*/|--[^\n]*+(?:\n|\Z)|//[^\n]*+(?:\n|\Z))"
+_GAP = rf"{_SPACE}*+"
+# What is not closed reaches to the end, so that it is read once.
+_TOKEN = (
+    r"(?>'(?>[^'\\]+|''|\\.)*+(?:'|\\?\Z)|\$\$.*?(?:\$\$|\Z)" + r'|"[^"]*+(?:"|\Z)|[A-Za-z0-9_$]++'
+    rf"|{_SPACE}++|/\*.*|.)"
+)
 
 _KINDS = {
     "ident": _IDENTIFIER,
     "name": rf"{_IDENTIFIER}(?:\s*\.\s*{_IDENTIFIER}){{0,2}}",
     "text": _STRING,
-    "word": rf"(?:{_IDENTIFIER}|'(?:[^'\\]|''|\\.)*')",
+    "word": rf"(?:{_IDENTIFIER}|{_LITERAL})",
     "place": _LOCATION,
-    "number": r"\d+",
-    "rest": r".*?",
+    "number": r"\d++(?![\w$.])",
+    "rest": rf"{_TOKEN}*?",
 }
+_FLAGS = re.IGNORECASE | re.DOTALL | re.ASCII
 _PATTERN_TOKENS = re.compile(r"\{(\w+):(\w+)\}|\[(\w+):|([A-Za-z_$][\w$]*)|(\S)")
+
+
+# ---- a grammar as a tree ----
+
+
+@dataclass(frozen=True)
+class Word:
+    """A keyword."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Sign:
+    """A character that stands for itself."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value that is handed to the function."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several ways to go on, or none of them."""
+
+    branches: tuple[Sequence, ...]
+    optional: bool
+    name: str | None = None
+
+
+Sequence = tuple[Word | Sign | Value | Choice, ...]
+
+
+def parse(grammar: str) -> Sequence:
+    """Read a grammar's text."""
+    branches = _branches(iter(_PATTERN_TOKENS.findall(grammar)))
+    if len(branches) != 1:
+        raise ValueError(f"{grammar}: a choice stands in parentheses")
+    return branches[0]
+
+
+def _branches(tokens: Iterator[tuple[str, ...]]) -> tuple[Sequence, ...]:
+    branches: list[list[Word | Sign | Value | Choice]] = [[]]
+    for placeholder, kind, option, word, sign in tokens:
+        if placeholder:
+            branches[-1].append(Value(placeholder, kind))
+        elif option or sign in ("[", "("):
+            branches[-1].append(Choice(_branches(tokens), optional=sign != "(", name=option or None))
+        elif word:
+            branches[-1].append(Word(word.upper()))
+        elif sign == "|":
+            branches.append([])
+        elif sign in ("]", ")"):
+            break
+        else:
+            branches[-1].append(Sign(sign))
+    return tuple(tuple(branch) for branch in branches)
+
+
+def _regex(nodes: Sequence) -> str:
+    return "".join(_regex_of(node) for node in nodes)
+
+
+def _regex_of(node: Word | Sign | Value | Choice) -> str:
+    if isinstance(node, Value):
+        return rf"(?P<{node.name}>{_KINDS[node.kind]}){_GAP}"
+    if isinstance(node, Word):
+        return rf"{re.escape(node.text)}(?![\w$]){_GAP}"
+    if isinstance(node, Sign):
+        return re.escape(node.text) + _GAP
+    branches = "|".join(_regex(branch) for branch in node.branches)
+    return f"({f'?P<{node.name}>' if node.name else '?:'}{branches}){'?' if node.optional else ''}"
+
+
+def _openings(nodes: Sequence, length: int = 2) -> set[tuple[str | None, ...]]:
+    """The words that a text of this grammar can begin with; None is anything."""
+    found: set[tuple[str | None, ...]] = {()}
+    for node in nodes:
+        if all(len(opening) == length for opening in found):
+            break
+        if isinstance(node, Choice):
+            added = {opening for branch in node.branches for opening in _openings(branch, length)}
+            added |= {()} if node.optional else set()
+        else:
+            added = {(node.text if isinstance(node, Word) else None,)}
+        found = {(*opening, *more)[:length] for opening in found for more in added}
+    return found
+
+
+def compile_grammar(grammar: str) -> re.Pattern[str]:
+    """Turn a grammar into a regular expression over the text of a whole statement."""
+    return re.compile(rf"{_GAP}{_regex(parse(grammar))}(?:;{_GAP})*+\Z", _FLAGS)
+
+
+# ---- the table ----
 
 
 class Effect(Enum):
@@ -47,7 +162,7 @@ class Statement:
     run: Callable[..., Any]
     effect: Effect
 
-    @property
+    @cached_property
     def takes_params(self) -> bool:
         """True if the function wants the statement's bound values."""
         return "params" in signature(self.run).parameters
@@ -57,8 +172,23 @@ class Statement:
         """The first line of what the function says of itself."""
         return (self.run.__doc__ or "").strip().split("\n")[0]
 
+    @cached_property
+    def openings(self) -> set[tuple[str | None, ...]]:
+        """The one or two words that its text can begin with."""
+        return _openings(parse(self.grammar))
+
+    def may_open(self, first: str, second: str) -> bool:
+        """False if no statement of this grammar begins with these words."""
+        return any(
+            (*opening, None, None)[0] in (first, None)
+            and (len(opening) < 2 or opening[0] is None or opening[1] in (second, None))
+            for opening in self.openings
+        )
+
 
 STATEMENTS: list[Statement] = []
+_CANDIDATES: dict[tuple[str, str], list[Statement]] = {}
+_KEPT_CANDIDATES = 4096
 
 
 def statement(grammar: str, effect: Effect = Effect.NONE) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -66,34 +196,39 @@ def statement(grammar: str, effect: Effect = Effect.NONE) -> Callable[[Callable[
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
         STATEMENTS.append(Statement(grammar, compile_grammar(grammar), function, effect))
+        _CANDIDATES.clear()
         return function
 
     return register
 
 
-def compile_grammar(grammar: str) -> re.Pattern[str]:
-    """Turn a grammar into a regular expression over the text of a whole statement."""
-    parts: list[str] = []
-    for placeholder, kind, option, word, sign in _PATTERN_TOKENS.findall(grammar):
-        if placeholder:
-            parts.append(rf"(?P<{placeholder}>{_KINDS[kind]}){_GAP}*")
-        elif option:
-            parts.append(f"(?P<{option}>")
-        elif word:
-            parts.append(rf"{re.escape(word)}(?![\w$]){_GAP}*")
-        else:
-            parts.append(
-                {"[": "(?:", "]": ")?", "(": "(?:", ")": ")", "|": "|"}.get(sign, re.escape(sign) + f"{_GAP}*")
-            )
-    return re.compile(rf"{_GAP}*{''.join(parts)};?{_GAP}*\Z", re.IGNORECASE | re.DOTALL)
+_LEADING = re.compile(_GAP, _FLAGS)
+_OPENING = re.compile(rf"([\w$]*+){_GAP}([\w$]*+)", _FLAGS)
 
 
 def match(sql: str) -> tuple[Statement, dict[str, str | None]] | None:
     """Find the statement's function and its values; None leaves the text to the SQL engine."""
-    for candidate in STATEMENTS:
-        if found := candidate.pattern.match(sql):
+    leading = _LEADING.match(sql)
+    start = leading.end() if leading else 0
+    opening = _OPENING.match(sql, start)
+    first, second = (word.upper() for word in opening.groups()) if opening else ("", "")
+    for candidate in _candidates(first, second):
+        if found := candidate.pattern.match(sql, start):
             return candidate, found.groupdict()
     return None
+
+
+def _candidates(first: str, second: str) -> list[Statement]:
+    """The statements that can begin with these words, in the order of the table."""
+    known = _CANDIDATES.get((first, second))
+    if known is None:
+        if len(_CANDIDATES) >= _KEPT_CANDIDATES:
+            _CANDIDATES.clear()
+        known = _CANDIDATES[first, second] = [s for s in STATEMENTS if s.may_open(first, second)]
+    return known
+
+
+# ---- values ----
 
 
 def split_name(text: str) -> tuple[str, ...]:
@@ -110,25 +245,60 @@ def resolve_identifier(text: str) -> str:
     return text.upper()
 
 
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "0": "\0"}
+_ESCAPED = re.compile(r"''|\\(?:([0-7]{3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+
+
 def unquote(text: str) -> str:
     """The value of a string literal, in single quotes or between dollars."""
     if text.startswith("$$"):
         return text[2:-2]
-    body = text[1:-1].replace("''", "'")
-    return re.sub(r"\\(.)", lambda m: {"n": "\n", "t": "\t", "r": "\r", "0": "\0"}.get(m[1], m[1]), body)
+    return _ESCAPED.sub(_unescaped, text[1:-1])
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    octal, short, long, character = found.groups()
+    if octal or short or long:
+        return chr(int(octal, 8) if octal else int(short or long, 16))
+    return _ESCAPES.get(character, character) if character else "'"
+
+
+_ASSIGNMENT = re.compile(rf"{_GAP}([A-Za-z_]\w*){_GAP}={_GAP}({_STRING}|{_IDENTIFIER}|[\d.]+){_GAP},?", _FLAGS)
+
+
+def assignments(text: str, known: Collection[str]) -> dict[str, str] | None:
+    """The values of `NAME = value NAME = value`, as they are written; None if the text is anything else."""
+    found: dict[str, str] = {}
+    position = 0
+    while position < len(text):
+        one = _ASSIGNMENT.match(text, position)
+        if not one or one[1].upper() not in known or one[1].upper() in found:
+            return None
+        found[one[1].upper()] = one[2]
+        position = one.end()
+    return found or None
 
 
 def matches(name: str, pattern: str | None) -> bool:
     """True if a name fits the LIKE of a SHOW, a string literal; without one every name does."""
     if pattern is None:
         return True
-    parts = re.split(r"(\\.|%|_)", unquote(pattern.replace("\\", "\\\\")))
-    regex = "".join({"%": ".*", "_": "."}.get(p, re.escape(p.lstrip("\\"))) for p in parts)
+    parts = re.findall(r"\\.|.", unquote(pattern), re.DOTALL)
+    regex = "".join({"%": ".*", "_": "."}.get(part) or re.escape(part[-1]) for part in parts)
     return re.fullmatch(regex, name, re.IGNORECASE | re.DOTALL) is not None
+
+
+_TOKENS = re.compile(_TOKEN, _FLAGS)
+
+
+def tokens(sql: str) -> Iterator[str]:
+    """The text in pieces: a string, a quoted name, a word, white space with comments, or a single character."""
+    return (found[0] for found in _TOKENS.finditer(sql))
 
 
 def head(sql: str) -> str:
     """The first words of a statement, to name it in an error."""
-    text = re.sub(_GAP + "+", " ", sql).strip()
+    leading = _LEADING.match(sql)
+    text = re.sub(_SPACE + "+", " ", sql[leading.end() if leading else 0 :][:400], flags=_FLAGS).strip()
     words = re.match(r"[A-Za-z_]+(?: [A-Za-z_]+){0,2}", text)
     return words[0].upper() if words else text[:40]
