@@ -10,7 +10,17 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from include.sandbox.snowflake import definitions, describe, files, functions, grammar, inference, rewrite, tables
+from include.sandbox.snowflake import (
+    definitions,
+    describe,
+    files,
+    functions,
+    grammar,
+    inference,
+    pipes,
+    rewrite,
+    tables,
+)
 from include.sandbox.snowflake.engine import upper_case
 from include.sandbox.snowflake.errors import SqlError, syntax_error, translate, unsupported
 from include.sandbox.snowflake.locks import Mode
@@ -65,11 +75,14 @@ def run(
     describe_only: bool = False,
 ) -> Result:
     """Run a statement as a part of the one under way: it leaves no result to scan, and its errors are as they come."""
+    if len(links := pipes.links(sql)) > 1:
+        return pipes.run(session, links, params, _run_link, describe=describe_only)
     if found := grammar.match(sql):
         return _run_own(session, *found, params)
     expression = _parse(substitute_variables(definitions.usual_spelling(sql), session.variables))
     params = list(params) if isinstance(params, tuple) else params
     expression = upper_case(rewrite.identifier_calls(expression, list(batch[0]) if batch else params))
+    pipes.refer(expression, session)
     rewrite.check_supported(expression, sql)
     rewrite.column_positions(expression)
     expression = functions.translate_functions(expression, session)
@@ -79,6 +92,10 @@ def run(
     if params and expression.find(exp.ModelAttribute):
         expression, params = inference.inline_values(expression, params), None
     return _dispatch(session, expression, params, batch)
+
+
+def _run_link(session: Session, sql: str, params: Any, describe_only: bool) -> Result:
+    return run(session, sql, params, describe_only=describe_only)
 
 
 def _run_own(session: Session, own: grammar.Statement, values: dict[str, Any], params: Any) -> Result:

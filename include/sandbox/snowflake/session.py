@@ -66,6 +66,8 @@ class Session:
             "STATEMENT_TIMEOUT_IN_SECONDS": 172800,
         }
         self.variables: dict[str, str] = {}
+        self.chain: list[Result] = []  # of the statements before the one under way, in a chain with ->>
+        self.piped: dict[str, Any] = {}  # the rows that statements of a chain read
         self.temporary_tables: dict[TableKey, str] = {}
         self.temporary_stages: list[Callable[[], None]] = []
         self.results: OrderedDict[str, Result] = OrderedDict()
