@@ -83,6 +83,7 @@ def run(
     params = list(params) if isinstance(params, tuple) else params
     expression = upper_case(rewrite.identifier_calls(expression, list(batch[0]) if batch else params))
     pipes.refer(expression, session)
+    given_tags = tags.take(session, expression, sql)
     rewrite.check_supported(expression, sql)
     rewrite.column_positions(expression)
     expression = functions.translate_functions(expression, session)
@@ -91,7 +92,10 @@ def run(
         return _describe(session, expression, params)
     if params and expression.find(exp.ModelAttribute):
         expression, params = inference.inline_values(expression, params), None
-    return _dispatch(session, expression, params, batch)
+    result = _dispatch(session, expression.copy() if given_tags is not None else expression, params, batch)
+    if given_tags is not None:
+        tags.after(session, expression, given_tags)
+    return result
 
 
 def _run_link(session: Session, sql: str, params: Any, describe_only: bool) -> Result:

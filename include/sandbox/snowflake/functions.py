@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
+from include.sandbox.snowflake import constants
 from include.sandbox.snowflake.errors import unsupported
 from include.sandbox.snowflake.macros import HOME
 
@@ -50,6 +51,8 @@ def _replacement(node: exp.Func, session: Session) -> exp.Expression | None:
     if name in _SESSION_FUNCTIONS:
         value = exp.convert(_SESSION_FUNCTIONS[name](session))
         return exp.alias_(value, f"{name}()", quoted=True) if isinstance(node.parent, exp.Select) else value
+    if name in constants.CONSTANT_FUNCTIONS:
+        return constants.call(name, node, session)
     if name.startswith("SYSTEM$"):
         raise unsupported(name)
     if name == "HASH":

@@ -135,6 +135,8 @@ def _is_cte(table: exp.Table) -> bool:
 def target_of(expression: exp.Expression) -> TableKey | None:
     """The table that a statement changes or defines."""
     target = expression.expressions[0] if isinstance(expression, exp.TruncateTable) else expression.this
+    if isinstance(expression, exp.Drop) and expression.args.get("tables"):
+        target = expression.args["tables"][0]
     if isinstance(target, exp.Schema):
         target = target.this
     return (target.catalog, target.db, target.name) if isinstance(target, exp.Table) else None
