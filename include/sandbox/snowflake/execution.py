@@ -20,6 +20,7 @@ from include.sandbox.snowflake import (
     pipes,
     rewrite,
     tables,
+    tags,
 )
 from include.sandbox.snowflake.engine import upper_case
 from include.sandbox.snowflake.errors import SqlError, syntax_error, translate, unsupported
