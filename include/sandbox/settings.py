@@ -12,6 +12,9 @@ import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
 from include.sandbox import certificates
 
 HOST = "127.0.0.1"
@@ -46,6 +49,16 @@ class Settings:
     def key(self) -> Path:
         """The private key of the certificate."""
         return self.state / "tls" / "server-key.pem"
+
+    @property
+    def private_key(self) -> Path:
+        """The first user's key to log in with, in place of the password."""
+        return self.state / "rsa_key.p8"
+
+    @property
+    def public_key(self) -> Path:
+        """The public half of the first user's key."""
+        return self.state / "rsa_key.pub"
 
     @property
     def trust(self) -> Path:
@@ -83,6 +96,11 @@ class Settings:
             "warehouse": WAREHOUSE,
             "role": ROLE,
         }
+
+    def keypair_connection(self) -> dict[str, str | int]:
+        """The arguments of `snowflake.connector.connect` for logging in by key pair."""
+        connection = {name: value for name, value in self.connection().items() if name != "password"}
+        return {**connection, "authenticator": "SNOWFLAKE_JWT", "private_key_file": str(self.private_key)}
 
     def _snowflake_connection(self) -> dict[str, object]:
         extra = {"account": ACCOUNT, "host": HOST, "port": self.snowflake_port}
@@ -122,6 +140,7 @@ def load_or_make(state: Path, snowflake_port: int | None, aws_port: int | None) 
     del kept["state"]
     write_private(file, json.dumps(kept, indent=2))
     certificates.ensure(state / "tls", HOST)
+    _ensure_key_pair(settings)
     return settings
 
 
@@ -129,8 +148,22 @@ def write_clients_files(settings: Settings) -> None:
     """Write `env` (to source in a shell) and `connections.toml` (for Snowflake's clients)."""
     lines = [f"export {name}={_shell_quoted(value)}" for name, value in settings.environment().items()]
     write_private(settings.state / "env", "\n".join(lines) + "\n")
-    entries = [f"{name} = {json.dumps(value)}" for name, value in settings.connection().items()]
-    write_private(settings.state / "connections.toml", "\n".join(["[sandbox]", *entries]) + "\n")
+    sections = {"sandbox": settings.connection(), "sandbox_keypair": settings.keypair_connection()}
+    lines = []
+    for section, connection in sections.items():
+        lines += [f"[{section}]", *(f"{name} = {json.dumps(value)}" for name, value in connection.items()), ""]
+    write_private(settings.state / "connections.toml", "\n".join(lines))
+
+
+def _ensure_key_pair(settings: Settings) -> None:
+    """Make the first user's key pair; the public half is written last, so a pair that is there is whole."""
+    if settings.private_key.exists() and settings.public_key.exists():
+        return
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    write_private(settings.private_key, private.decode())
+    write_private(settings.public_key, public.decode())
 
 
 def write_private(file: Path, text: str) -> None:

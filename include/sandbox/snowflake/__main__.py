@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     arguments = parser.parse_args()
     logging.basicConfig(level=os.environ.get("SANDBOX_LOG", "INFO"), format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # what it cannot parse is refused, which is logged
     known = settings.load(arguments.state)
     account = Account.open(
         arguments.state / "snowflake",
@@ -36,7 +37,8 @@ def main() -> None:
         warehouse=settings.WAREHOUSE,
     )
     account.engine.create_database(settings.DATABASE, if_not_exists=True)
-    serve(Server(account, known.password), account, known, arguments.port)
+    account.users.ensure_first(known.user, known.password, known.public_key.read_text())
+    serve(Server(account), account, known, arguments.port)
 
 
 def serve(server: Server, account: Account, known: settings.Settings, port: int) -> None:
@@ -53,8 +55,8 @@ def serve(server: Server, account: Account, known: settings.Settings, port: int)
 
     async def watch() -> None:
         while True:
-            await asyncio.sleep(0.5)
-            server.end_vanished(VANISHED_AFTER)
+            await asyncio.sleep(0.25)
+            server.look_after(VANISHED_AFTER)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:

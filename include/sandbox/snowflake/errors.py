@@ -34,6 +34,33 @@ def unsupported(what: str) -> SqlError:
     )
 
 
+def canceled() -> SqlError:
+    """A statement that somebody stopped."""
+    return SqlError(604, "57014", "SQL execution canceled")
+
+
+def timed_out(seconds: float) -> SqlError:
+    """A statement that ran longer than its session allows."""
+    return SqlError(
+        630, "57014", f"Statement reached its statement or warehouse timeout of {seconds:g} second(s) and was canceled."
+    )
+
+
+def session_gone() -> SqlError:
+    """A request of a session that has ended."""
+    return SqlError(390111, "08001", "Session no longer exists. New login required to access the service.")
+
+
+def statement_not_found(query_id: str) -> SqlError:
+    """A query id that nobody has had, or whose result is forgotten."""
+    return SqlError(709, "02000", f"Statement {query_id} not found")
+
+
+def wrong_statement_count(actual: int, wanted: int) -> SqlError:
+    """A request with another number of statements than it says."""
+    return SqlError(8, "0A000", f"Actual statement count {actual} did not match the desired statement count {wanted}.")
+
+
 def syntax_error(detail: str) -> SqlError:
     """Text that is not Snowflake SQL."""
     return SqlError(1003, "42000", f"{COMPILATION}syntax error: {detail}")
@@ -149,7 +176,7 @@ def _recognised(error: BaseException) -> SqlError | None:
 
 def _by_kind(error: BaseException) -> SqlError:
     if isinstance(error, duckdb.InterruptException):
-        return SqlError(604, "57014", "SQL execution canceled")
+        return canceled()
     if isinstance(error, duckdb.ParserException):
         return syntax_error(_text(error))
     if isinstance(error, duckdb.BinderException | duckdb.CatalogException):

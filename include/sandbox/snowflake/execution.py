@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import Any
 
 import sqlglot
@@ -23,12 +22,20 @@ from include.sandbox.snowflake import (
     tags,
 )
 from include.sandbox.snowflake.engine import upper_case
-from include.sandbox.snowflake.errors import SqlError, syntax_error, translate, unsupported
+from include.sandbox.snowflake.errors import (
+    canceled,
+    session_gone,
+    syntax_error,
+    translate,
+    unsupported,
+    wrong_statement_count,
+)
 from include.sandbox.snowflake.locks import Mode
+from include.sandbox.snowflake.queries import OUT_OF_TURN, Query
 from include.sandbox.snowflake.results import DONE, Result, status
 from include.sandbox.snowflake.session import Session
+from include.sandbox.snowflake.variables import substitute_variables
 
-_KEPT_RESULTS = 16
 _QUERIES = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values)
 _CHANGES: dict[type[exp.Expression], Mode] = {
     exp.Insert: Mode.INSERT,
@@ -47,24 +54,54 @@ def execute(
     params: Any = None,
     batch: list[tuple[Any, ...]] | None = None,
     *,
-    query_id: str = "",
+    query: Query | None = None,
     describe_only: bool = False,
 ) -> Result:
     """Run one statement; whatever goes wrong is raised as an `SqlError`."""
+    query = query or Query(session, sql)
+    if is_out_of_turn(sql):
+        return _execute(query, params, batch, describe_only=describe_only)
+    session.account.queries.arrive(query)
     with session.busy:
-        session.last_used = time.monotonic()
-        try:
-            result = run(session, sql, params, batch, describe_only=describe_only)
-        except Exception as error:
-            raise translate(error) from error
-        finally:
-            session.last_used = time.monotonic()
-        result.query_id = query_id or result.query_id
+        return _execute(query, params, batch, describe_only=describe_only)
+
+
+_STOPPING = re.compile(r"SYSTEM\$(?:CANCEL|ABORT)|\bABORT\b", re.IGNORECASE)
+
+
+def is_out_of_turn(sql: str) -> bool:
+    """True for a statement that stops others, and so must not wait until they have ended."""
+    own = grammar.match(sql) if _STOPPING.search(sql[:1000]) else None
+    return bool(own) and own[0].run in OUT_OF_TURN
+
+
+def _execute(query: Query, params: Any, batch: list[tuple[Any, ...]] | None, *, describe_only: bool) -> Result:
+    session, account = query.session, query.session.account
+    result, known = None, None
+    try:
+        if session.is_closed:
+            raise session_gone()
+        account.queries.start(query)
+        result = run(session, query.sql, params, batch, describe_only=describe_only)
+    except BaseException as error:
+        known = translate(error)
+        if known.code == canceled().code:
+            known = query.stopped or known
+        raise known from error
+    finally:
+        if result is not None:
+            result.query_id = query.id
         if not describe_only:
-            session.results[result.query_id] = result
-        while len(session.results) > _KEPT_RESULTS:
-            session.results.popitem(last=False)
-        return result
+            _remember(session, query.id, result)
+        account.queries.finish(query, result, known)
+    return result
+
+
+def _remember(session: Session, query_id: str, result: Result | None) -> None:
+    session.first_query_id = session.first_query_id or query_id
+    session.query_ids.append(query_id)
+    if result is not None:
+        session.account.results.put(result)
 
 
 def run(
@@ -133,9 +170,7 @@ def _parse(sql: str) -> exp.Expression:
     except SqlglotError as error:
         raise syntax_error(re.sub(r"\x1b\[\d+m", "", str(error))) from None
     if len(expressions) != 1:
-        raise SqlError(
-            8, "0A000", f"Actual statement count {len(expressions)} did not match the desired statement count 1."
-        )
+        raise wrong_statement_count(len(expressions), 1)
     return expressions[0]
 
 
@@ -154,8 +189,6 @@ def _dispatch(session: Session, expression: exp.Expression, params: Any, batch: 
         return _show(session, expression)
     if isinstance(expression, exp.Create | exp.Alter | exp.Drop | exp.Comment):
         return _define(session, expression, params, timeout)
-    if isinstance(expression, exp.Set):
-        return _set_variable(session, expression)
     raise unsupported(grammar.head(expression.sql(dialect="snowflake")))
 
 
@@ -200,32 +233,6 @@ def _show(session: Session, expression: exp.Show) -> Result:
     return describe.filter_show(result, expression)
 
 
-def _set_variable(session: Session, expression: exp.Set) -> Result:
-    for item in expression.expressions:
-        if not isinstance(item, exp.SetItem) or not isinstance(item.this, exp.EQ):
-            raise unsupported("SET")
-        value = session.cursor.query(f"SELECT {session.cursor.to_duckdb(item.this.expression.copy())} AS v")
-        literal = exp.convert(value.table.to_pylist()[0]["v"])
-        session.variables[item.this.this.name.upper()] = literal.sql(dialect="snowflake")
-    return status(DONE)
-
-
 def _copied(params: Any) -> Any:
     """Fakesnow takes bound values out of the list as it goes, so it gets a list of its own."""
     return list(params) if isinstance(params, list) else params
-
-
-_NOT_VARIABLES = r"'(?:[^'\\]|''|\\.)*'|\$\$.*?\$\$|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|[\w$]*\w\$\w*"
-
-
-def substitute_variables(sql: str, variables: dict[str, str]) -> str:
-    """Replace `$name` by the session variable's value, but not inside strings, names and comments."""
-
-    def value(found: re.Match[str]) -> str:
-        if not (name := found["variable"]):
-            return found[0]
-        if name.upper() not in variables:
-            raise SqlError(2211, "02000", f"SQL compilation error:\nSession variable '${name.upper()}' does not exist")
-        return variables[name.upper()]
-
-    return re.sub(rf"{_NOT_VARIABLES}|\$(?P<variable>[A-Za-z_]\w*)", value, sql, flags=re.DOTALL)

@@ -33,7 +33,6 @@ _SESSION_FUNCTIONS: dict[str, Callable[[Session], Any]] = {
     "SYSTEM$ML_PLATFORM_CAPABILITIES": lambda _: "{}",
     # A session's statements run one at a time, so when this one runs no other does.
     "SYSTEM$CANCEL_ALL_QUERIES": lambda _: "0 executions identified for cancellation",
-    "LAST_QUERY_ID": lambda s: next(reversed(s.results), None),
 }
 
 
@@ -53,6 +52,8 @@ def _replacement(node: exp.Func, session: Session) -> exp.Expression | None:
         return exp.alias_(value, f"{name}()", quoted=True) if isinstance(node.parent, exp.Select) else value
     if name in constants.CONSTANT_FUNCTIONS:
         return constants.call(name, node, session)
+    if name == "LAST_QUERY_ID":
+        return exp.convert(_last_query_id(session, node.expressions[0] if node.expressions else None))
     if name.startswith("SYSTEM$"):
         raise unsupported(name)
     if name == "HASH":
@@ -83,3 +84,15 @@ def _typed(value: exp.Expression) -> exp.Expression:
 
 def _call(name: str, *arguments: exp.Expression) -> exp.Expression:
     return exp.Anonymous(this=f"{HOME}.{name}", expressions=[a.copy() for a in arguments])
+
+
+def _last_query_id(session: Session, position: exp.Expression | None) -> str | None:
+    """The query of the session at a position, the first at 1, the last at -1."""
+    number = -1 if position is None else int(position.sql())
+    if number == 1:
+        return session.first_query_id
+    ids = list(session.query_ids)
+    if number > 0 and ids and ids[0] != session.first_query_id:
+        raise unsupported(f"LAST_QUERY_ID({number}) of a session of more than {len(ids)} statements")
+    index = number - 1 if number > 0 else number
+    return ids[index] if number and -len(ids) <= index < len(ids) else None

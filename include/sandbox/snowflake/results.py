@@ -27,6 +27,7 @@ class Result:
     rowcount: int | None = None
     transfer: dict[str, Any] | None = None
     query_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    parts: list[tuple[str, int]] = field(default_factory=list)  # query id and type of each of several statements
 
     @property
     def rowtype(self) -> list[ColumnInfo]:

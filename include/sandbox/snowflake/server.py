@@ -4,125 +4,98 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import hmac
 import json
 import logging
-import secrets
-import threading
 import time
-import uuid
-from collections import OrderedDict
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from decimal import Decimal
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from fakesnow.converter import from_binding
 from fakesnow.transforms import SERVER_VERSION
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from include.sandbox.snowflake import execution, grammar, statements
-from include.sandbox.snowflake.errors import SqlError, translate
-from include.sandbox.snowflake.results import Result
-from include.sandbox.snowflake.session import Account, Session
-from include.sandbox.snowflake.statements.sessions import set_parameter
+from include.sandbox.snowflake import parameters, requests, statements
+from include.sandbox.snowflake.clients import Client, Clients, Lifetimes
+from include.sandbox.snowflake.errors import SqlError, statement_not_found, translate, unsupported
+from include.sandbox.snowflake.login import WrongAccountError, log_in
+from include.sandbox.snowflake.session import Account
 
 log = logging.getLogger(__name__)
 
 # Snowflake answers a statement that takes longer with "in progress", and the client asks again.
 IN_PROGRESS_AFTER = 40.0
 _SUCCESS = {"data": None, "code": None, "message": None, "success": True}
-_KEPT_REQUESTS = 16
-_FORGOTTEN_AFTER = 4 * 3600.0
-
-
-@dataclass
-class Client:
-    """A session with the requests it has under way."""
-
-    session: Session
-    token: str
-    # The connector sends a request again after a fault of the network: it must not run twice.
-    requests: OrderedDict[str, str] = field(default_factory=OrderedDict)
-    queries: OrderedDict[str, Future[dict[str, Any]]] = field(default_factory=OrderedDict)
-    connections: set[tuple[str, int]] = field(default_factory=set)
-    gone_since: float | None = None
+_WORKERS = 1_000
 
 
 class Server:
     """The account's door: who is logged in, and what they asked for."""
 
-    def __init__(self, account: Account, password: str, *, in_progress_after: float = IN_PROGRESS_AFTER) -> None:
+    def __init__(
+        self,
+        account: Account,
+        *,
+        in_progress_after: float = IN_PROGRESS_AFTER,
+        lifetimes: Lifetimes | None = None,
+    ) -> None:
         self._account = account
-        self._password = password
         self._in_progress_after = in_progress_after
-        self._clients: dict[str, Client] = {}
         statements.load()
-        self._workers = ThreadPoolExecutor(max_workers=64, thread_name_prefix="statement")
+        # A statement that waits for a lock holds a worker, and the one that lets go of the lock needs another.
+        self._workers = ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="statement")
+        self._clients = Clients(self._workers, lifetimes or Lifetimes())
         self.app = Starlette(
             routes=[
                 Route("/session/v1/login-request", self.login, methods=["POST"]),
+                Route("/session/authenticator-request", self.authenticator, methods=["POST"]),
                 Route("/session", self.end_session, methods=["POST"]),
                 Route("/session/heartbeat", self.heartbeat, methods=["POST"]),
                 Route("/session/token-request", self.renew, methods=["POST"]),
                 Route("/queries/v1/query-request", self.query, methods=["POST"]),
-                Route("/queries/v1/abort-request", self.abort, methods=["POST"]),
+                Route("/queries/v1/abort-request", self.abort_request, methods=["POST"]),
                 Route("/queries/{query_id}/result", self.result, methods=["GET"]),
                 Route("/queries/{query_id}/abort-request", self.abort, methods=["POST"]),
                 Route("/monitoring/queries/{query_id}", self.monitor, methods=["GET"]),
                 Route("/telemetry/send", self.telemetry, methods=["POST"]),
             ],
-            exception_handlers={Exception: _fault},
+            exception_handlers={SqlError: _fault, Exception: _fault},
         )
 
     # ---- sessions ----
 
-    async def login(self, request: Request) -> JSONResponse:
-        """Check user and password and open a session."""
-        data = (await _body(request))["data"]
-        user, password = str(data.get("LOGIN_NAME") or ""), str(data.get("PASSWORD") or "")
-        known = user.upper() == self._account.user.upper()
-        if not (known and hmac.compare_digest(password.encode(), self._password.encode())):
-            return _failure(SqlError(390100, "08001", "Incorrect username or password was specified."))
-        session = Session(self._account)
-        self._place(session, request.query_params)
-        for name, value in (data.get("SESSION_PARAMETERS") or {}).items():
-            if name.upper() in {"AUTOCOMMIT", "QUERY_TAG", "LOCK_TIMEOUT"}:
-                set_parameter(session, name, str(value))
-        client = Client(session, secrets.token_urlsafe(32))
-        self._clients[client.token] = client
+    async def login(self, request: Request) -> Response:
+        """Find out who it is and open a session."""
+        data = (await _body(request)).get("data") or {}
+        try:
+            session = await self._in_thread(log_in, self._account, data, dict(request.query_params))
+        except WrongAccountError as error:
+            log.info("log-in to an account that is not here: %s", error)
+            return JSONResponse({"message": "Forbidden"}, status_code=403)
+        except Exception as error:
+            known = translate(error)
+            log.info("log-in refused: %s", known, exc_info=known.sqlstate == "XX000")
+            raise known from error
+        client = self._clients.add(session)
         return JSONResponse({"data": self._login_data(client), "success": True, "code": None, "message": None})
 
-    def _place(self, session: Session, wanted: Any) -> None:
-        """Use the database and schema that the client names, where they exist: connecting creates nothing."""
-        names = [wanted.get(key) for key in ("databaseName", "schemaName")]
-        database, schema = (grammar.resolve_identifier(name) if name else None for name in names)
-        engine = self._account.engine
-        if database in engine.databases():
-            if schema is None and engine.has_schema(database, "PUBLIC"):
-                schema = "PUBLIC"
-            session.use(database, schema if engine.has_schema(database, schema) else None)
+    async def authenticator(self, request: Request) -> Response:
+        """The first step of logging in through another service, which there is none of."""
+        data = (await _body(request)).get("data") or {}
+        raise unsupported(f"authenticator {data.get('AUTHENTICATOR')}")
 
     def _login_data(self, client: Client) -> dict[str, Any]:
-        session = client.session
+        session, lifetimes = client.session, self._clients.lifetimes
         return {
             "token": client.token,
-            "masterToken": client.token,
-            "validityInSeconds": 86400,
-            "masterValidityInSeconds": 86400,
+            "masterToken": client.master_token,
+            "validityInSeconds": lifetimes.token,
+            "masterValidityInSeconds": lifetimes.master,
             "serverVersion": SERVER_VERSION,
             "sessionId": session.id,
-            "parameters": [
-                {"name": "AUTOCOMMIT", "value": session.autocommit},
-                {"name": "TIMEZONE", "value": "Etc/UTC"},
-                {"name": "CLIENT_SESSION_KEEP_ALIVE_HEARTBEAT_FREQUENCY", "value": 3600},
-                {"name": "CLIENT_STAGE_ARRAY_BINDING_THRESHOLD", "value": 0},
-                {"name": "CLIENT_TELEMETRY_ENABLED", "value": False},
-            ],
+            "displayUserName": session.user,
+            "parameters": parameters.for_clients(session.parameters),
             "sessionInfo": {
                 "databaseName": session.database,
                 "schemaName": session.schema,
@@ -131,204 +104,128 @@ class Server:
             },
         }
 
-    async def end_session(self, request: Request) -> JSONResponse:
+    async def end_session(self, request: Request) -> Response:
         """Log out."""
-        client = self._client(request)
-        if client and request.query_params.get("delete"):
-            await asyncio.get_running_loop().run_in_executor(None, self._end, client)
+        client = self._clients.of(request)
+        if request.query_params.get("delete"):
+            await self._in_thread(self._clients.end, client)
         return JSONResponse(_SUCCESS)
 
-    def _end(self, client: Client) -> None:
-        if self._clients.pop(client.token, None):
-            client.session.close()
-
-    async def heartbeat(self, request: Request) -> JSONResponse:
+    async def heartbeat(self, request: Request) -> Response:
         """Keep a session alive."""
-        return JSONResponse(_SUCCESS) if self._client(request) else _logged_out()
+        self._clients.prolong(self._clients.of(request))
+        return JSONResponse(_SUCCESS)
 
-    async def renew(self, request: Request) -> JSONResponse:
-        """Renew a session's token, which does not expire here."""
-        client = self._client(request)
-        return JSONResponse({"data": self._login_data(client), "success": True}) if client else _logged_out()
+    async def renew(self, request: Request) -> Response:
+        """Give a session a new token for its master token."""
+        client = self._clients.renew(request, await _body(request))
+        lifetimes = self._clients.lifetimes
+        data = {
+            "sessionToken": client.token,
+            "masterToken": client.master_token,
+            "validityInSecondsST": lifetimes.token,
+            "masterValidityInSeconds": lifetimes.master,
+            "sessionId": client.session.id,
+        }
+        return JSONResponse({"data": data, "success": True, "code": None, "message": None})
 
     # ---- statements ----
 
-    async def query(self, request: Request) -> JSONResponse:
-        """Run one statement."""
-        client = self._client(request)
-        if not client:
-            return _logged_out()
+    async def query(self, request: Request) -> Response:
+        """Run what a request asks for; asked again with the same id, it does not run again."""
+        client = self._clients.of(request)
         body = await _body(request)
-        request_id = request.query_params.get("requestId") or str(uuid.uuid4())
-        if request_id not in client.requests:
-            query_id = client.requests[request_id] = str(uuid.uuid4())
-            client.queries[query_id] = self._workers.submit(_run, client.session, body, query_id)
-            for kept in (client.requests, client.queries):
-                while len(kept) > _KEPT_REQUESTS:
-                    kept.popitem(last=False)
-        wait = 0.0 if body.get("asyncExec") else self._in_progress_after
-        return await self._answer(client, client.requests[request_id], wait)
+        query_id = self._clients.submit(client, request.query_params.get("requestId"), body)
+        return await self._answer(client, query_id, 0.0 if body.get("asyncExec") else self._in_progress_after)
 
-    async def _answer(self, client: Client, query_id: str, wait: float) -> JSONResponse:
+    async def _answer(self, client: Client, query_id: str, wait: float) -> Response:
         """The response of a statement, or after `wait` seconds that it is in progress."""
-        if query_id not in client.queries:
-            return _failure(SqlError(709, "02000", f"Statement {query_id} not found"))
-        running = client.queries[query_id]
-        if wait:
-            await asyncio.wait([asyncio.wrap_future(running)], timeout=wait)
-            if running.done():
-                return JSONResponse(running.result())
+        if running := client.answers.get(query_id):
+            if wait:
+                await asyncio.wait([asyncio.wrap_future(running)], timeout=wait)
+                if running.done():
+                    return _json(running.result())
+        elif self._account.queries.find(query_id):
+            deadline = time.monotonic() + wait
+            while self._account.queries.find(query_id) and time.monotonic() < deadline:
+                await asyncio.sleep(0.1)
+        else:
+            return _json(await self._in_thread(requests.earlier, client.session, query_id))
         data = {"queryId": query_id, "getResultUrl": f"/queries/{query_id}/result"}
         code = "333333" if wait else "333334"
         return JSONResponse({"data": data, "code": code, "message": "Query execution in progress.", "success": True})
 
-    async def result(self, request: Request) -> JSONResponse:
-        """Wait for a statement that was in progress."""
-        client = self._client(request)
-        if not client:
-            return _logged_out()
+    async def result(self, request: Request) -> Response:
+        """Wait for a statement that was in progress, or fetch the answer of one that has ended."""
+        client = self._clients.of(request)
         return await self._answer(client, request.path_params["query_id"], self._in_progress_after)
 
-    async def monitor(self, request: Request) -> JSONResponse:
-        """Say whether a statement runs still."""
-        client = self._client(request)
-        query_id = request.path_params["query_id"]
-        running = client.queries.get(query_id) if client else None
-        queries = [{"id": query_id, "status": _state(running)}] if running else []
-        return JSONResponse({"data": {"queries": queries}, "success": True})
+    async def monitor(self, request: Request) -> Response:
+        """Say what has become of a statement."""
+        session = self._clients.of(request).session
+        states = await self._in_thread(requests.state, session, request.path_params["query_id"])
+        return JSONResponse({"data": {"queries": states}, "success": True, "code": None, "message": None})
 
-    async def abort(self, request: Request) -> JSONResponse:
-        """Stop the session's running statement."""
-        if client := self._client(request):
-            client.session.cancel()
+    async def abort_request(self, request: Request) -> Response:
+        """Stop the statement of an earlier request."""
+        client = self._clients.of(request)
+        query_id = client.requests.get(str((await _body(request)).get("requestId")))
+        if query_id and (query := self._account.queries.find(query_id)):
+            self._account.queries.stop(query)
         return JSONResponse(_SUCCESS)
 
-    async def telemetry(self, request: Request) -> JSONResponse:  # noqa: ARG002
+    async def abort(self, request: Request) -> Response:
+        """Stop a statement of the user's."""
+        session = self._clients.of(request).session
+        query_id = request.path_params["query_id"]
+        query = self._account.queries.find(query_id)
+        if query is None or query.session.user != session.user:
+            raise statement_not_found(query_id)
+        self._account.queries.stop(query)
+        return JSONResponse(_SUCCESS)
+
+    async def telemetry(self, request: Request) -> Response:  # noqa: ARG002
         """Accept and forget what clients report of themselves."""
         return JSONResponse(_SUCCESS)
 
-    # ---- clients that vanish ----
+    async def _in_thread(self, function: Any, *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._workers, function, *arguments)
 
-    def _client(self, request: Request) -> Client | None:
-        header = request.headers.get("Authorization", "")
-        client = self._clients.get(header.removeprefix('Snowflake Token="').rstrip('"'))
-        if client and request.client:
-            client.connections.add(tuple(request.client))
-            client.gone_since = None
-        return client
+    # ---- what happens by itself ----
 
     def connection_lost(self, address: tuple[str, int]) -> None:
         """Note that a connection is closed; a client without any may have died."""
-        for client in self._clients.values():
-            client.connections.discard(address)
-            if not client.connections and client.gone_since is None:
-                client.gone_since = time.monotonic()
+        self._clients.connection_lost(address)
 
-    def end_vanished(self, grace: float) -> None:
-        """End the sessions whose client has had no connection for `grace` seconds and runs nothing."""
-        for client in list(self._clients.values()):
-            if client.gone_since is None or client.session.is_busy:
-                continue
-            # Only what may hold up others is ended soon: a client may close its connections and come back.
-            patience = grace if client.session.transaction.open else _FORGOTTEN_AFTER
-            if time.monotonic() - client.gone_since > patience:
-                log.info("session %s: its client is gone, rolling back", client.session.id)
-                client.gone_since = None
-                threading.Thread(target=self._end, args=[client], daemon=True).start()
+    def look_after(self, grace: float) -> None:
+        """Stop statements that run too long, and end the sessions of clients that have vanished."""
+        self._account.queries.enforce()
+        self._clients.end_vanished(grace)
 
     def close(self) -> None:
         """End all sessions."""
-        for client in list(self._clients.values()):
-            self._end(client)
-
-
-def _state(running: Future[dict[str, Any]]) -> str:
-    if not running.done():
-        return "RUNNING"
-    return "SUCCESS" if running.result()["success"] else "FAILED_WITH_ERROR"
-
-
-def _run(session: Session, body: dict[str, Any], query_id: str) -> dict[str, Any]:
-    """Run a statement to its response; there is no other way out than a response."""
-    log.debug("session %s: %s", session.id, body.get("sqlText"))
-    try:
-        params, batch = _bindings(body.get("bindings") or {})
-        describe_only = bool(body.get("describeOnly"))
-        result = execution.execute(
-            session, body["sqlText"], params, batch, query_id=query_id, describe_only=describe_only
-        )
-        return {"data": _response_data(session, result), "success": True, "code": None, "message": None}
-    except Exception as error:
-        known = translate(error)
-        log.info("%s [%s]", known, " ".join(str(body.get("sqlText")).split())[:300], exc_info=known.sqlstate == "XX000")
-        return _failure_body(known)
-
-
-def _response_data(session: Session, result: Result) -> dict[str, Any]:
-    data = {
-        "queryId": result.query_id,
-        "finalDatabaseName": session.database,
-        "finalSchemaName": session.schema,
-        "finalWarehouseName": session.warehouse,
-        "finalRoleName": session.role,
-        "statementTypeId": result.type_id,
-    }
-    if result.transfer is not None:
-        return {**data, **result.transfer}
-    return {
-        **data,
-        "parameters": [{"name": "TIMEZONE", "value": "Etc/UTC"}],
-        "rowtype": result.rowtype,
-        **result.payload(),
-    }
-
-
-def _bindings(bindings: dict[str, Any]) -> tuple[Any, list[tuple[Any, ...]] | None]:
-    """Bound values as Python's: by position, by name, or rows of them for a batch."""
-    if not bindings:
-        return None, None
-    if not all(key.isdigit() for key in bindings):
-        return {name: _bound(b, b["value"]) for name, b in bindings.items()}, None
-    ordered = [bindings[key] for key in sorted(bindings, key=int)]
-    if any(isinstance(b["value"], list) for b in ordered):
-        columns = [[_bound(b, v) for v in b["value"]] for b in ordered]
-        return None, list(zip(*columns, strict=True))
-    return tuple(_bound(b, b["value"]) for b in ordered), None
-
-
-def _bound(binding: dict[str, Any], value: Any) -> Any:
-    if value is None:
-        return None
-    if binding["type"] == "REAL":
-        return float(value)
-    if binding["type"] == "FIXED":
-        return Decimal(value) if "." in str(value) else int(value)
-    if binding["type"].startswith("TIMESTAMP_NTZ"):
-        return datetime(1970, 1, 1) + timedelta(microseconds=int(value) // 1000)  # noqa: DTZ001
-    return from_binding({**binding, "value": value})
+        self._clients.close()
 
 
 async def _body(request: Request) -> dict[str, Any]:
     body = await request.body()
-    if request.headers.get("Content-Encoding") == "gzip":
-        body = gzip.decompress(body)
-    loaded: dict[str, Any] = json.loads(body)
+    try:
+        if request.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        loaded = json.loads(body or b"{}")
+    except (OSError, EOFError, ValueError):
+        loaded = None
+    if not isinstance(loaded, dict):
+        raise SqlError(390400, "08001", "Bad request; the body is not a JSON object.")
     return loaded
 
 
-def _failure_body(error: SqlError) -> dict[str, Any]:
-    code = f"{error.code:06d}"
-    data = {"errorCode": code, "sqlState": error.sqlstate}
-    return {"data": data, "code": code, "message": error.message, "success": False, "headers": None}
+def _json(body: bytes) -> Response:
+    return Response(body, media_type="application/json")
 
 
-def _failure(error: SqlError) -> JSONResponse:
-    return JSONResponse(_failure_body(error))
-
-
-def _logged_out() -> JSONResponse:
-    return _failure(SqlError(390104, "08001", "User must login again to access the service."))
-
-
-async def _fault(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
-    return _failure(translate(error))
+async def _fault(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    known = translate(error)
+    if known.sqlstate == "XX000":
+        log.error("%s", known, exc_info=error)
+    return _json(requests.failure(known))

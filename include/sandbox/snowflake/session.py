@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from include.sandbox.snowflake import grammar
 from include.sandbox.snowflake.catalog import Catalog
@@ -18,10 +19,20 @@ from include.sandbox.snowflake.errors import SqlError
 from include.sandbox.snowflake.locks import LockTable
 from include.sandbox.snowflake.models import ModelStore
 from include.sandbox.snowflake.packages import PackageCache
-from include.sandbox.snowflake.results import Result
+from include.sandbox.snowflake.parameters import DEFAULTS, Parameter
+from include.sandbox.snowflake.queries import Queries, Query
+from include.sandbox.snowflake.query_history import QueryHistory
+from include.sandbox.snowflake.query_results import ResultStore
 from include.sandbox.snowflake.transactions import Transaction
+from include.sandbox.snowflake.users import Users
+from include.sandbox.snowflake.variables import Variable
+from include.sandbox.snowflake.warehouses import Warehouses
+
+if TYPE_CHECKING:
+    from include.sandbox.snowflake.results import Result
 
 TableKey = tuple[str, str, str]
+_KEPT_QUERY_IDS = 1_000
 
 
 @dataclass
@@ -36,22 +47,42 @@ class Account:
     engine: Engine
     models: ModelStore
     catalog: Catalog
+    queries: Queries
+    results: ResultStore
+    users: Users
+    warehouses: Warehouses
     locks: LockTable = field(default_factory=LockTable)
     packages: PackageCache = field(default_factory=PackageCache)
-    session_ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    # The history outlives the process, so no two sessions ever have one number.
+    session_ids: itertools.count[int] = field(default_factory=lambda: itertools.count(time.time_ns() // 1_000_000))
 
     @classmethod
     def open(cls, folder: Path, *, name: str, user: str, role: str, warehouse: str) -> Account:
         """The account that is kept in a folder; an empty one is a new account."""
         folder.mkdir(parents=True, exist_ok=True)
-        return cls(name, user, role, warehouse, folder, Engine(folder), ModelStore(folder), Catalog(folder))
+        catalog = Catalog(folder)
+        return cls(
+            name=name,
+            user=user,
+            role=role,
+            warehouse=warehouse,
+            folder=folder,
+            engine=Engine(folder),
+            models=ModelStore(folder),
+            catalog=catalog,
+            queries=Queries(QueryHistory(folder)),
+            results=ResultStore(folder / "results"),
+            users=Users(catalog),
+            warehouses=Warehouses(catalog, first=warehouse),
+        )
 
 
 class Session:
     """A logged-in client. Its statements run one at a time."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, user: str | None = None) -> None:
         self.account = account
+        self.user = user or account.user
         self.id = next(account.session_ids)
         self.cursor = account.engine.cursor()
         self.transaction = Transaction(self.cursor, account.locks, self)
@@ -60,18 +91,17 @@ class Session:
         self.role: str = account.role
         self.warehouse: str | None = account.warehouse
         self.autocommit = True
-        self.parameters: dict[str, Any] = {
-            "LOCK_TIMEOUT": 43200,
-            "QUERY_TAG": "",
-            "STATEMENT_TIMEOUT_IN_SECONDS": 172800,
-        }
-        self.variables: dict[str, str] = {}
+        self.parameters: dict[str, Any] = dict(DEFAULTS)
+        self.variables: dict[str, Variable] = {}
         self.chain: list[Result] = []  # of the statements before the one under way, in a chain with ->>
         self.piped: dict[str, Any] = {}  # the rows that statements of a chain read
         self.temporary_tables: dict[TableKey, str] = {}
         self.temporary_stages: list[Callable[[], None]] = []
-        self.results: OrderedDict[str, Result] = OrderedDict()
-        self.last_used = time.monotonic()
+        self.query_ids: deque[str] = deque(maxlen=_KEPT_QUERY_IDS)
+        self.first_query_id: str | None = None
+        self.current: Query | None = None
+        self.is_closed = False
+        self.started = datetime.now(UTC)
         self.busy = threading.Lock()
         self._registered = 0
 
@@ -80,18 +110,37 @@ class Session:
         self.database, self.schema = database, schema
         self.cursor.use(database, schema)
 
+    def set_parameter(self, parameter: Parameter, value: Any) -> None:
+        """Set a parameter; changing AUTOCOMMIT commits what is open."""
+        text = parameter.parse(value)
+        if parameter.name == "AUTOCOMMIT":
+            self.transaction.commit()
+            self.autocommit = text == "true"
+        self.parameters[parameter.name] = text
+
     @property
     def is_busy(self) -> bool:
         """True while a statement runs."""
         return self.busy.locked()
 
-    def cancel(self) -> None:
-        """Stop the running statement, also where it waits for a lock."""
+    @property
+    def context(self) -> tuple[str | None, str | None, str, str | None]:
+        """Database, schema, role and warehouse."""
+        return self.database, self.schema, self.role, self.warehouse
+
+    def interrupt(self) -> None:
+        """Make the running statement notice that it has been stopped, also where it waits for a lock."""
         self.account.locks.cancel(self)
-        self.cursor.interrupt()
+        self.transaction.interrupt()
+
+    def cancel(self) -> None:
+        """Stop the statements that run and wait."""
+        for query in self.account.queries.of(self):
+            self.account.queries.stop(query)
 
     def close(self) -> None:
         """End the session: roll back what is open, drop what is temporary."""
+        self.is_closed = True
         self.cancel()
         with self.busy:
             self.transaction.rollback()

@@ -10,7 +10,7 @@ import pyarrow as pa
 from fakesnow.params import index_of_placeholder
 from sqlglot import exp
 
-from include.sandbox.snowflake.errors import SqlError
+from include.sandbox.snowflake.errors import statement_not_found
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session
@@ -116,7 +116,7 @@ def _replace_table(node: exp.Expression, table: exp.Table) -> None:
 @table_function("RESULT_SCAN")
 def result_scan(session: Session, arguments: Arguments) -> pa.Table:
     """The rows of an earlier statement of the session, by its query id."""
-    query_id = arguments.positional[0]
-    if query_id not in session.results:
-        raise SqlError(709, "02000", f"Statement {query_id} not found")
-    return session.results[query_id].table
+    query_id = str(arguments.positional[0])
+    if result := session.account.results.get(query_id):
+        return result.table
+    raise statement_not_found(query_id)

@@ -6,6 +6,7 @@ committed. A failed statement undoes itself only: the changes before it are made
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable
 
 import duckdb
@@ -27,7 +28,16 @@ class Transaction:
         self._owner = owner
         self._begun = False  # DuckDB's own transaction
         self._changes: list[tuple[Run, int | None]] = []
+        self._shield = threading.RLock()  # held where nothing may interrupt
         self.open = False
+
+    def interrupt(self) -> None:
+        """Stop the statement that the engine runs, except where earlier changes are made again or ended."""
+        if self._shield.acquire(blocking=False):
+            try:
+                self._cursor.interrupt()
+            finally:
+                self._shield.release()
 
     def begin(self) -> None:
         """Open a transaction; within an open one this does nothing, as in Snowflake."""
@@ -37,7 +47,8 @@ class Transaction:
         """Make the changes durable and visible, then let go of the locks."""
         try:
             if self._begun:
-                self._cursor.duck.execute("COMMIT")
+                with self._shield:
+                    self._cursor.duck.execute("COMMIT")
         except duckdb.Error:
             self._begun = False
             raise
@@ -111,19 +122,26 @@ class Transaction:
 
     def _undo(self) -> None:
         if self._begun:
-            self._begun = False
-            self._cursor.duck.execute("ROLLBACK")
+            with self._shield:
+                self._begun = False
+                self._cursor.duck.execute("ROLLBACK")
 
     def _redo_changes(self) -> None:
-        """Start over with a new snapshot and the changes made so far."""
-        self._undo()
-        for run, rowcount in self._changes:
-            self._start()
-            if run().rowcount != rowcount:
-                self.rollback()
-                raise SqlError(
-                    300005, "40001", "The transaction was rolled back: rows that it had read were changed meanwhile."
-                )
+        """Start over with a new snapshot and the changes made so far, or lose all of them."""
+        try:
+            with self._shield:
+                self._undo()
+                for run, rowcount in self._changes:
+                    self._start()
+                    if run().rowcount != rowcount:
+                        raise SqlError(
+                            300005,
+                            "40001",
+                            "The transaction was rolled back: rows that it had read were changed meanwhile.",
+                        )
+        except BaseException:
+            self.rollback()
+            raise
 
     def _finish(self) -> None:
         self._begun = False

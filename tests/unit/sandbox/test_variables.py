@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 
 from include.sandbox.snowflake.errors import SqlError
-from include.sandbox.snowflake.execution import substitute_variables
+from include.sandbox.snowflake.variables import Variable, substitute_variables
 from include.sandbox.snowflake.rewrite import check_supported
 
 
 def test_a_variable_is_replaced_where_it_is_one() -> None:
-    known = {"WEEK": "'2024-01-01'"}
+    known = {"WEEK": Variable.of("2024-01-01", None)}
     assert substitute_variables("SELECT $week + $Week", known) == "SELECT '2024-01-01' + '2024-01-01'"
 
 
@@ -17,7 +17,7 @@ def test_a_variable_is_replaced_where_it_is_one() -> None:
     ["SELECT '$week'", "SELECT $$ $week $$", 'SELECT "$week"', "SELECT 1 -- $week", "SELECT a$week", "SELECT $1"],
 )
 def test_what_only_looks_like_a_variable_stays(sql: str) -> None:
-    assert substitute_variables(sql, {"WEEK": "1"}) == sql
+    assert substitute_variables(sql, {"WEEK": Variable.of(1, None)}) == sql
 
 
 def test_an_unknown_variable_is_an_error() -> None:

@@ -1,4 +1,4 @@
-"""The SQL of what the whole account shares: roles' rights, warehouses, package repositories."""
+"""The SQL of what the whole account shares: rights, package repositories."""
 
 from __future__ import annotations
 
@@ -9,28 +9,18 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from include.sandbox.snowflake.errors import not_found
-from include.sandbox.snowflake.grammar import matches, split_name, statement
+from include.sandbox.snowflake.grammar import split_name, statement
 from include.sandbox.snowflake.results import DONE, Result, rows, status
 from include.sandbox.snowflake.tables import information_schema
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session
 
-_WAREHOUSE_COLUMNS = ["name", "state", "type", "size", "is_default", "is_current", "owner", "comment"]
-
 
 @statement("(GRANT|REVOKE) {privileges:rest} (TO|FROM) {grantee:rest}")
 def grant(session: Session, privileges: str, grantee: str) -> Result:  # noqa: ARG001
     """Accepted: the sandbox has one role, with all rights."""
     return status(DONE)
-
-
-@statement("SHOW WAREHOUSES [LIKE {like:text}]")
-def show_warehouses(session: Session, like: str | None) -> Result:
-    """List the one warehouse."""
-    name = session.account.warehouse
-    record = {"name": name, "state": "STARTED", "type": "STANDARD", "size": "X-Small", "is_current": "Y"}
-    return rows([{**record, "owner": session.role}] if matches(name, like) else [], _WAREHOUSE_COLUMNS)
 
 
 @statement("(DESC|DESCRIBE) ARTIFACT REPOSITORY {name:name}")

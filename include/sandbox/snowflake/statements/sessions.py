@@ -1,13 +1,13 @@
-"""The SQL of one session: its transactions, where it is, its parameters and variables."""
+"""The SQL of one session: its transactions, and where it is."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from include.sandbox.snowflake.errors import COMPILATION, SqlError, not_found, unsupported
-from include.sandbox.snowflake.grammar import matches, resolve_identifier, split_name, statement, unquote
-from include.sandbox.snowflake.results import DONE, Result, rows, status
+from include.sandbox.snowflake import roles
+from include.sandbox.snowflake.errors import COMPILATION, SqlError
+from include.sandbox.snowflake.grammar import resolve_identifier, split_name, statement
+from include.sandbox.snowflake.results import DONE, Result, status
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session
@@ -47,24 +47,24 @@ def rollback(session: Session) -> Result:
 
 @statement("USE ROLE {name:ident}")
 def use_role(session: Session, name: str) -> Result:
-    """Change the role; the sandbox has one, with all rights."""
-    if resolve_identifier(name) != session.account.role:
-        raise not_found("Role", resolve_identifier(name))
+    """Change the role; every role of the sandbox has all rights."""
+    session.role = roles.check(session.account, resolve_identifier(name))
     return status(DONE)
 
 
 @statement("USE SECONDARY ROLES (ALL|NONE)")
 def use_secondary_roles(session: Session) -> Result:  # noqa: ARG001
-    """Accepted: the one role has all rights."""
+    """Accepted: every role has all rights."""
     return status(DONE)
 
 
 @statement("USE WAREHOUSE {name:ident}")
 def use_warehouse(session: Session, name: str) -> Result:
-    """Change the warehouse; the sandbox has one."""
-    if resolve_identifier(name) != session.account.warehouse:
-        raise not_found("Warehouse", resolve_identifier(name))
-    session.warehouse = resolve_identifier(name)
+    """Change the warehouse."""
+    wanted = resolve_identifier(name)
+    if not session.account.warehouses.find(wanted):
+        raise SqlError(2043, "02000", f"{COMPILATION}Object does not exist, or operation cannot be performed.")
+    session.warehouse = wanted
     return status(DONE)
 
 
@@ -89,86 +89,4 @@ def use_database(session: Session, name: str) -> Result:
     if parts[0] not in engine.databases():
         raise SqlError(2043, "02000", f"{COMPILATION}Object does not exist, or operation cannot be performed.")
     session.use(parts[0], "PUBLIC" if engine.has_schema(parts[0], "PUBLIC") else None)
-    return status(DONE)
-
-
-# ---- parameters ----------------------------------------------------------------------------------
-
-# Parameters that may be set, with the values that the sandbox can honour; None is for any.
-_PARAMETERS: dict[str, set[str] | None] = {
-    "QUERY_TAG": None,
-    "LOCK_TIMEOUT": None,
-    "AUTOCOMMIT": {"TRUE", "FALSE"},
-    "TIMEZONE": {"UTC", "ETC/UTC"},
-    "WEEK_START": {"0", "1"},
-    "TIMESTAMP_TYPE_MAPPING": {"TIMESTAMP_NTZ"},
-    "QUOTED_IDENTIFIERS_IGNORE_CASE": {"FALSE"},
-}
-_DEFAULTS = {
-    "QUERY_TAG": "",
-    "LOCK_TIMEOUT": "43200",
-    "AUTOCOMMIT": "TRUE",
-    "TIMEZONE": "Etc/UTC",
-    "WEEK_START": "0",
-    "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
-    "QUOTED_IDENTIFIERS_IGNORE_CASE": "false",
-}
-
-
-@statement("ALTER SESSION SET {settings:rest}")
-def alter_session_set(session: Session, settings: str) -> Result:
-    """Set session parameters."""
-    for name, value in re.findall(r"(\w+)\s*=\s*('(?:[^']|'')*'|\$\$.*?\$\$|[^\s,;]+)", settings, re.DOTALL):
-        set_parameter(session, name, unquote(value) if value[0] in "'$" else value)
-    return status(DONE)
-
-
-@statement("ALTER SESSION UNSET {names:rest}")
-def alter_session_unset(session: Session, names: str) -> Result:
-    """Give session parameters their defaults."""
-    for name in re.findall(r"\w+", names):
-        set_parameter(session, name, _DEFAULTS.get(name.upper(), ""))
-    return status(DONE)
-
-
-def set_parameter(session: Session, name: str, value: str) -> None:
-    """Set one session parameter, or refuse a value that would have no effect here."""
-    key = name.upper()
-    if key not in _PARAMETERS:
-        raise unsupported(f"ALTER SESSION SET {key}")
-    allowed = _PARAMETERS[key]
-    if allowed is not None and str(value).upper() not in allowed:
-        raise unsupported(f"ALTER SESSION SET {key} = {value}")
-    if key == "AUTOCOMMIT":
-        session.transaction.commit()
-        session.autocommit = str(value).upper() == "TRUE"
-    session.parameters[key] = value
-
-
-_PARAMETER_COLUMNS = ["key", "value", "default", "level", "description", "type"]
-
-
-@statement("SHOW PARAMETERS [LIKE {like:text}] [(IN|FOR) (SESSION|ACCOUNT)]")
-def show_parameters(session: Session, like: str | None) -> Result:
-    """List the parameters that the sandbox knows, with the session's values."""
-    values = {**_DEFAULTS, **session.parameters, "AUTOCOMMIT": str(session.autocommit).upper()}
-    records = [
-        {
-            "key": key,
-            "value": str(values[key]),
-            "default": default,
-            "level": "" if str(values[key]) == default else "SESSION",
-            "description": "",
-            "type": "STRING",
-        }
-        for key, default in _DEFAULTS.items()
-        if matches(key, like)
-    ]
-    return rows(records, _PARAMETER_COLUMNS)
-
-
-@statement("UNSET {name:ident}")
-def unset_variable(session: Session, name: str) -> Result:
-    """Forget a session variable."""
-    session.variables.pop(resolve_identifier(name), None)
     return status(DONE)
