@@ -217,6 +217,10 @@ class Cursor:
         types = [str(column[1]) for column in self.duck.description]
         return Result(self.duck.to_arrow_table(), types)
 
+    def stream(self, sql: str, rows: int) -> pa.RecordBatchReader:
+        """Run DuckDB's own SQL and read its rows in batches as they come; no other statement may run meanwhile."""
+        return self.duck.sql(sql).to_arrow_reader(rows)
+
     def register(self, name: str, table: pa.Table) -> None:
         """Let statements of this session read an arrow table under a name."""
         self.duck.register(name, table)

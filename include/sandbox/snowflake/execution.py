@@ -16,6 +16,7 @@ from include.sandbox.snowflake import (
     functions,
     grammar,
     inference,
+    model_sql,
     pipes,
     rewrite,
     tables,
@@ -165,13 +166,14 @@ def _describe(session: Session, expression: exp.Expression, params: Any) -> Resu
 
 
 def _parse(sql: str) -> exp.Expression:
+    sql = model_sql.plain(sql)
     try:
         expressions = [e for e in sqlglot.parse(sql, read="snowflake") if e and not isinstance(e, exp.Semicolon)]
     except SqlglotError as error:
         raise syntax_error(re.sub(r"\x1b\[\d+m", "", str(error))) from None
     if len(expressions) != 1:
         raise wrong_statement_count(len(expressions), 1)
-    return expressions[0]
+    return model_sql.named(expressions[0])
 
 
 def _dispatch(session: Session, expression: exp.Expression, params: Any, batch: list[tuple[Any, ...]] | None) -> Result:

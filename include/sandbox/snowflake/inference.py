@@ -1,66 +1,38 @@
 """MODEL(name, version)!METHOD(...): running the really packaged model over a statement's rows.
 
-The rows that a SELECT feeds to a model are read in arrow batches, predicted a batch at once, and handed
-back to the statement as a table that takes the place of its FROM and WHERE.
+A SELECT with calls reads its sources once: their rows go through the models in batches, and what comes out takes
+the place of its FROM. So a call may stand wherever a column of the sources may.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from sqlglot import exp
 
-from include.sandbox.snowflake.describe import snowflake_type
-from include.sandbox.snowflake.errors import SqlError, invalid_argument_types, invalid_identifier, unsupported
-from include.sandbox.snowflake.packages import ENGINE_TYPES, Package, arrow_type
+from include.sandbox.snowflake import call_forms, model_runs
+from include.sandbox.snowflake.calls import Call, resolve
+from include.sandbox.snowflake.errors import invalid_argument_types, unsupported
+from include.sandbox.snowflake.model_sources import Source
+from include.sandbox.snowflake.table_calls import TableCall
 
 if TYPE_CHECKING:
-    from include.sandbox.snowflake.models import Method, Version
-    from include.sandbox.snowflake.session import Session
     from include.sandbox.snowflake.tables import Registered
 
-BATCH_ROWS = 131_072
-
-_NUMBERS = ("DECIMAL", "BIGINT", "INTEGER", "HUGEINT", "SMALLINT", "TINYINT", "DOUBLE", "FLOAT", "UBIGINT", "UINTEGER")
-# Which engine types an argument may have, by the type that the method wants. NULL and VARIANT fit everywhere.
-_ACCEPTED = {
-    "DOUBLE": _NUMBERS,
-    "BIGINT": _NUMBERS,
-    "BOOLEAN": ("BOOLEAN",),
-    "VARCHAR": ("VARCHAR",),
-    "BLOB": ("BLOB",),
-    "TIMESTAMP": ("TIMESTAMP", "DATE"),
-}
-
-
-@dataclass
-class Call:
-    """One method call in a SELECT."""
-
-    node: exp.Expression
-    version: Version
-    method: Method
-    arguments: list[exp.Expression]
-    column: str
-
-    def check_types(self, types: list[str]) -> None:
-        """Raise Snowflake's error unless these engine types fit the method's inputs."""
-        wanted = [ENGINE_TYPES[t] for t in self.method.inputs.values()]
-        if not all(_fits(have, want) for have, want in zip(types, wanted, strict=True)):
-            raise invalid_argument_types(self.method.name, ", ".join(snowflake_type(t) for t in types))
+_PARTS = ("expressions", "where", "group", "having", "qualify", "order", "windows", "distinct")
 
 
 def rewrite(expression: exp.Expression, registered: Registered) -> exp.Expression:
     """Replace every method call of a statement by a column of predictions."""
     if not expression.find(exp.ModelAttribute):
         return expression
-    selects = {id(s): s for s in (_select_of(n) for n in expression.find_all(exp.ModelAttribute))}
-    # The innermost first: an outer SELECT may read what an inner one predicts.
-    for select in sorted(selects.values(), key=_depth, reverse=True):
-        _Scope(select, registered).replace()
+    expression = call_forms.as_selects(expression)
+    for select in _innermost_first(expression):
+        if any(node.find_ancestor(exp.Select) is select for node in select.find_all(exp.ModelAttribute)):
+            _Scope(select, registered).replace()
+    if node := expression.find(exp.ModelAttribute):
+        raise _misplaced(node)
     return expression
 
 
@@ -72,23 +44,25 @@ def inline_values(expression: exp.Expression, params: Any) -> exp.Expression:
     return expression
 
 
-def _select_of(node: exp.Expression) -> exp.Select:
-    if node.find_ancestor(exp.TableFromRows):
-        raise unsupported("TABLE(MODEL(...)!METHOD(...))")
-    select = node.find_ancestor(exp.Select)
-    if not select or node.find_ancestor(exp.Join):
-        raise unsupported("MODEL(...)!METHOD(...) outside the columns or the WHERE of a SELECT")
-    return select
+def _innermost_first(node: exp.Expression) -> list[exp.Select]:
+    """The SELECTs in an order in which each comes after those that it reads: its CTEs first, then its sub-queries."""
+    found: list[exp.Select] = []
+
+    def visit(node: exp.Expression) -> None:
+        children = list(node.iter_expressions())
+        for child in sorted(children, key=lambda c: not isinstance(c, exp.With)):
+            visit(child)
+        if isinstance(node, exp.Select):
+            found.append(node)
+
+    visit(node)
+    return found
 
 
-def _depth(node: exp.Expression) -> int:
-    return sum(1 for _ in _ancestors(node))
-
-
-def _ancestors(node: exp.Expression) -> Iterator[exp.Expression]:
-    while node.parent:
-        node = node.parent
-        yield node
+def _misplaced(node: exp.Expression) -> Exception:
+    place = node.find_ancestor(exp.Join, exp.Merge, exp.Update, exp.Delete, exp.Values, exp.Lateral, exp.Set)
+    where = f" in {place.key.upper()}" if place else ""
+    return unsupported(f"MODEL(...)!METHOD(...){where}, outside the parts of a SELECT")
 
 
 class _Scope:
@@ -96,191 +70,145 @@ class _Scope:
 
     def __init__(self, select: exp.Select, registered: Registered) -> None:
         self.select = select
-        self.session: Session = registered.session
         self.registered = registered
-        self.calls = [
-            self._call(node, number)
-            for number, node in enumerate(select.find_all(exp.ModelAttribute))
-            if node.find_ancestor(exp.Select) is select
-        ]
+        self.nodes: dict[exp.Expression, list[exp.ModelAttribute]] = {}
+        tables: list[exp.ModelAttribute] = []
+        for node in list(select.find_all(exp.ModelAttribute)):
+            place = node.find_ancestor(exp.Select, exp.From, exp.Join, exp.Lateral)
+            if node.find_ancestor(exp.Select) is not select:
+                continue
+            if isinstance(node.parent, exp.TableFromRows):
+                tables.append(node)
+            elif place is select:
+                self.nodes.setdefault(node.copy(), []).append(node)
+            else:
+                raise _misplaced(node)
+        if len(tables) > 1:
+            raise unsupported("two table functions of models in one FROM: select from the first one first")
+        session = registered.session
+        self.calls = [resolve(nodes[0], session, f"_call_{i}") for i, nodes in enumerate(self.nodes.values())]
+        for call in self.calls:
+            if call.method.kind == "TABLE_FUNCTION" or call.partition_by or call.order_by:
+                raise invalid_argument_types(call.method.name, "a table function is called as TABLE(MODEL(...)!F(...))")
+        self.table = TableCall(resolve(tables[0], session, "_table"), tables[0]) if tables else None
+        if self.table and self.calls:
+            raise unsupported(
+                "a table function and a function of models in one SELECT: select from the first one first"
+            )
 
     def replace(self) -> None:
         """Predict, and let the SELECT read the predictions instead of its FROM."""
-        where = self.select.args.get("where")
-        if where and (where.find(exp.ModelAttribute) or self._mentions_alias_of_call(where)):
-            where = None
-        source = exp.Select()
-        for part in ("from_", "joins", "laterals"):
-            source.set(part, self._copy(self.select.args.get(part)))
-        source.set("where", where and where.copy())
-        if self.registered.without_rows:
-            source.set("limit", exp.Limit(expression=exp.Literal.number(0)))
-        names = self._source_columns(source)
-        kept = self._take_columns(names)
+        source = Source(self.select, self.registered, self.table)
+        late = self._split_where(source)
+        source.set_limit(late)
+        kept = self._take_columns(source)
         self._take_stars(source, kept)
-        table = self._predict(source, kept)
+        calls = [self.table.call] if self.table else self.calls
+        table = model_runs.run(source, kept, calls, self.table)
         for part in ("joins", "laterals"):
             self.select.set(part, None)
-        if where:
-            self.select.set("where", None)
+        self.select.set("where", late and exp.Where(this=late))
         self.select.set("from_", exp.From(this=self.registered.add(table)))
-        for call in self.calls:
-            self._put_column(call)
+        for call, nodes in zip(self.calls, self.nodes.values(), strict=True):
+            for node in nodes:
+                _put_column(call, node)
 
-    @staticmethod
-    def _copy(part: Any) -> Any:
-        if isinstance(part, list):
-            return [p.copy() for p in part]
-        return part and part.copy()
+    def _split_where(self, source: Source) -> exp.Expression | None:
+        """Let the source apply the conditions that need no prediction; gives back the others."""
+        where = self.select.args.get("where")
+        if not where:
+            return None
+        conditions = list(where.this.flatten()) if isinstance(where.this, exp.And) else [where.this]
+        early = [c for c in conditions if not self._is_late(c, source)]
+        source.set_where(early)
+        for condition in early:
+            condition.pop() if isinstance(where.this, exp.And) else where.set("this", None)
+        late = [c for c in conditions if not any(c is e for e in early)]
+        self.select.set("where", exp.Where(this=exp.and_(*late, copy=False)) if late else None)
+        return self.select.args["where"].this if late else None
 
-    def _call(self, node: exp.ModelAttribute, number: int) -> Call:
-        version = self._version(node.this)
-        method_name = node.expression.this
-        name = method_name.name if isinstance(method_name, exp.Identifier) else str(method_name).upper()
-        method = version.method(name)
-        arguments = _expand_object(node.expression.expressions, method)
-        if len(arguments) != len(method.inputs):
-            raise invalid_argument_types(method.name, ", ".join(a.sql(dialect="snowflake") for a in arguments))
-        if any(a.find(exp.ModelAttribute, exp.AggFunc, exp.Window) for a in arguments):
-            raise unsupported("an aggregate or another method call as the argument of a method: select it first")
-        return Call(node, version, method, arguments, f"_call_{number}")
+    def _is_late(self, condition: exp.Expression, source: Source) -> bool:
+        if condition.find(exp.ModelAttribute):
+            return True
+        if self.table:
+            # Before a partition is made no row of it may be missing.
+            return self.table.call.method.is_partitioned or any(source.output_of(c) for c in _columns(condition))
+        return any(not c.table and c.name in self._aliases_of_calls() for c in condition.find_all(exp.Column))
 
-    def _version(self, reference: exp.Expression) -> Version:
-        if isinstance(reference, exp.Anonymous):
-            if reference.name.upper() != "MODEL":
-                raise unsupported(reference.sql(dialect="snowflake"))
-            model, *version = reference.expressions
-        else:
-            model, version = reference, []
-        key = self.session.qualify(tuple(i.name for i in model.find_all(exp.Identifier, bfs=False)))
-        return self.session.account.models.version(key, version[0].name if version else None)
+    def _aliases_of_calls(self) -> set[str]:
+        return {p.alias for p in self.select.expressions if p.alias and p.find(exp.ModelAttribute)}
 
-    def _source_columns(self, source: exp.Select) -> set[str]:
-        if not source.args.get("from_"):
-            return set()
-        probe = source.copy().select("*").limit(0)
-        return set(self._run(probe).column_names)
-
-    def _mentions_alias_of_call(self, where: exp.Expression) -> bool:
-        aliases = {p.alias for p in self.select.expressions if p.alias and p.find(exp.ModelAttribute)}
-        return any(not c.table and c.name in aliases for c in where.find_all(exp.Column))
-
-    def _take_columns(self, names: set[str]) -> dict[str, exp.Expression]:
+    def _take_columns(self, source: Source) -> dict[str, exp.Expression]:
         """Point the SELECT's references to source columns at columns of the predictions' table."""
-        inside = {id(n) for call in self.calls for n in call.node.walk()}
+        inside = {id(n) for nodes in self.nodes.values() for node in nodes for n in node.walk()}
         kept: dict[str, exp.Expression] = {}
-        for part in ("expressions", "where", "group", "having", "qualify", "order", "windows", "distinct"):
+        known: dict[exp.Expression, str] = {}
+        for part in _PARTS:
             nodes = self.select.args.get(part) or []
             for node in nodes if isinstance(nodes, list) else [nodes]:
                 for column in list(node.find_all(exp.Column)):
-                    foreign = column.find_ancestor(exp.Select) is not self.select or id(column) in inside
-                    alias = not column.table and column.name not in names
-                    if foreign or alias or isinstance(column.this, exp.Star):
+                    if id(column) in inside or isinstance(column.this, exp.Star) or not self._is_own(column, source):
                         continue
-                    key = f"_column_{len(kept)}"
-                    known = next((k for k, v in kept.items() if v == column), None)
-                    kept.setdefault(known or key, column.copy())
-                    replacement: exp.Expression = exp.column(known or key, quoted=True)
-                    if column.parent is self.select:
+                    key = source.output_of(column) or known.setdefault(column.copy(), f"_column_{len(known)}")
+                    if key.startswith("_column_"):
+                        kept.setdefault(key, column.copy())
+                    replacement: exp.Expression = exp.column(key, quoted=True)
+                    if column.parent is self.select and part == "expressions":
                         replacement = exp.alias_(replacement, column.name, quoted=True)
                     column.replace(replacement)
         return kept
 
-    def _take_stars(self, source: exp.Select, kept: dict[str, exp.Expression]) -> None:
+    def _is_own(self, column: exp.Column, source: Source) -> bool:
+        """True for a column of this SELECT's sources, also where a sub-query of it uses it."""
+        if column.find_ancestor(exp.Select) is not self.select:
+            return bool(column.table) and source.names_table(column.table) and not _shadowed(column, self.select)
+        if column.table or source.output_of(column):
+            return True
+        aliases = {p.alias for p in self.select.expressions if isinstance(p, exp.Alias)}
+        return column.name not in aliases or column.name in source.column_names
+
+    def _take_stars(self, source: Source, kept: dict[str, exp.Expression]) -> None:
         """Replace `*` and `t.*` by the columns they stand for."""
         expanded: list[exp.Expression] = []
         for projection in self.select.expressions:
             if not (isinstance(projection, exp.Star) or projection.is_star):
                 expanded.append(projection)
                 continue
-            for name in self._run(source.copy().select(projection.copy()).limit(0)).column_names:
-                table = projection.table if isinstance(projection, exp.Column) else None
-                key = f"_column_{len(kept)}"
-                kept[key] = exp.column(exp.to_identifier(name, quoted=True), table=table or None)
+            for name, key, column in source.star(projection, len(kept)):
+                if column is not None:
+                    kept[key] = column
                 expanded.append(exp.alias_(exp.column(key, quoted=True), name, quoted=True))
         self.select.set("expressions", expanded)
 
-    def _predict(self, source: exp.Select, kept: dict[str, exp.Expression]) -> pa.Table:
-        wanted = [exp.alias_(column, key, quoted=True) for key, column in kept.items()]
-        for call in self.calls:
-            names = [f"{call.column}_{i}" for i in range(len(call.arguments))]
-            wanted += [exp.alias_(a.copy(), n, quoted=True) for a, n in zip(call.arguments, names, strict=True)]
-        inner = source.select(*wanted)
-        types = self._types(inner)
-        casts: list[exp.Expression] = [exp.column(key, quoted=True) for key in kept]
-        for call in self.calls:
-            names = [f"{call.column}_{i}" for i in range(len(call.arguments))]
-            call.check_types([types[n] for n in names])
-            for name, type_ in zip(names, call.method.inputs.values(), strict=True):
-                cast = exp.cast(exp.column(name, quoted=True), exp.DataType.build(ENGINE_TYPES[type_], "duckdb"))
-                casts.append(exp.alias_(cast, name, quoted=True))
-        sql = exp.select(*casts).from_(inner.subquery("_rows"))
-        return self._read_and_predict(sql)
 
-    def _read_and_predict(self, query: exp.Select) -> pa.Table:
-        packages = [self.session.account.packages.load(call.version.folder) for call in self.calls]
-        duck = self.session.cursor.duck
-        duck.execute(self._text(query))
-        reader = duck.to_arrow_reader(BATCH_ROWS)
-        tables = [pa.Table.from_batches([batch]) for batch in reader] or [reader.schema.empty_table()]
-        return pa.concat_tables([self._with_predictions(table, packages) for table in tables])
+def _columns(node: exp.Expression) -> Iterator[exp.Column]:
+    return node.find_all(exp.Column)
 
-    def _with_predictions(self, table: pa.Table, packages: list[Package]) -> pa.Table:
-        for call, package in zip(self.calls, packages, strict=True):
-            names = [f"{call.column}_{i}" for i in range(len(call.arguments))]
-            if table.num_rows:
-                outputs = _predict(package, call.method, table.select(names))
-            else:
-                outputs = [pa.array([], arrow_type(t)) for t in call.method.outputs.values()]
-            value = outputs[0]
-            if call.method.returns_object:
-                value = pa.StructArray.from_arrays(outputs, list(call.method.outputs))
-            table = table.drop_columns(names).append_column(call.column, value)
-        return table
 
-    def _put_column(self, call: Call) -> None:
-        """Put the predictions where the call was; a field that is cast is taken out without a detour over JSON."""
-        column: exp.Expression = exp.column(call.column, quoted=True)
-        access = call.node.parent
-        if not call.method.returns_object:
-            call.node.replace(column)
-        elif (name := _field(access)) and isinstance(access.parent, exp.Cast):
-            if name in call.method.outputs:
-                access.replace(exp.Dot(this=column, expression=exp.to_identifier(name, quoted=True)))
-            else:
-                access.replace(exp.null())
+def _shadowed(column: exp.Column, outer: exp.Select) -> bool:
+    """True if a SELECT between them has a table of the same name."""
+    select = column.find_ancestor(exp.Select)
+    while select is not None and select is not outer:
+        tables = [select.args.get("from_"), *(select.args.get("joins") or [])]
+        if any(t is not None and t.this.alias_or_name == column.table for t in tables):
+            return True
+        select = select.find_ancestor(exp.Select)
+    return False
+
+
+def _put_column(call: Call, node: exp.Expression) -> None:
+    """Put the predictions where the call was; a field that is cast is taken out without a detour over JSON."""
+    column: exp.Expression = exp.column(call.column, quoted=True)
+    access = node.parent
+    if not call.method.returns_object:
+        node.replace(column)
+    elif (name := _field(access)) and access is not None and isinstance(access.parent, exp.Cast):
+        if name in call.method.outputs:
+            access.replace(exp.Dot(this=column, expression=exp.to_identifier(name, quoted=True)))
         else:
-            call.node.replace(exp.Anonymous(this="to_json", expressions=[column]))
-
-    def _run(self, query: exp.Select) -> pa.Table:
-        return self.session.cursor.query(self._text(query)).table
-
-    def _types(self, query: exp.Select) -> dict[str, str]:
-        result = self.session.cursor.query(self._text(query.copy().limit(0)))
-        return dict(zip(result.table.column_names, result.types, strict=True))
-
-    def _text(self, query: exp.Select) -> str:
-        """The text of a query of this scope, with the CTEs that it can see."""
-        path = [self.select, *_ancestors(self.select)]
-        ctes: list[exp.Expression] = []
-        for node in path:
-            if with_ := node.args.get("with_"):
-                containing = [any(cte is p for p in path) for cte in with_.expressions]
-                before = containing.index(True) if True in containing else len(containing)
-                ctes = [cte.copy() for cte in with_.expressions[:before]] + ctes
-        query = query.copy()
-        if ctes:
-            query.set("with_", exp.With(expressions=ctes))
-        return self.session.cursor.to_duckdb(query)
-
-
-def _predict(package: Package, method: Method, batch: pa.Table) -> list[pa.Array]:
-    """Report what the model's own code raises as Snowflake does for Python in the warehouse."""
-    try:
-        return package.predict(method, batch)
-    except Exception as error:
-        text = f"Python Interpreter Error:\n{type(error).__name__}: {error}\n in function {method.name}"
-        raise SqlError(100357, "P0000", text) from error
+            access.replace(exp.null())
+    else:
+        node.replace(exp.Anonymous(this="to_json", expressions=[column]))
 
 
 def _field(access: exp.Expression | None) -> str | None:
@@ -291,20 +219,3 @@ def _field(access: exp.Expression | None) -> str | None:
     if isinstance(access, exp.Bracket) and len(access.expressions) == 1 and access.expressions[0].is_string:
         return str(access.expressions[0].this)
     return None
-
-
-def _expand_object(arguments: list[exp.Expression], method: Method) -> list[exp.Expression]:
-    """A method with very many inputs takes them as one object: find its values by their keys."""
-    if not method.takes_object or len(arguments) != 1:
-        return arguments
-    if not isinstance(arguments[0], exp.JSONObject):
-        raise unsupported("an object that is not written as object_construct_keep_null(...) as a method's argument")
-    values = {pair.this.name: pair.expression for pair in arguments[0].expressions}
-    for name in method.inputs:
-        if name not in values:
-            raise invalid_identifier(name)
-    return [values[name] for name in method.inputs]
-
-
-def _fits(have: str, want: str) -> bool:
-    return have in ('"NULL"', "JSON") or have.split("(")[0] in _ACCEPTED[want]

@@ -1,0 +1,141 @@
+"""What a SELECT with method calls reads: its sources as a query of their own, and the names that they have there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from include.sandbox.snowflake.errors import SqlError, unsupported
+
+if TYPE_CHECKING:
+    from include.sandbox.snowflake.table_calls import TableCall
+    from include.sandbox.snowflake.tables import Registered
+
+
+class Source:
+    """The FROM and WHERE of a SELECT, without the table function that may stand in it."""
+
+    def __init__(self, select: exp.Select, registered: Registered, table: TableCall | None) -> None:
+        self.registered = registered
+        self.session = registered.session
+        self._select = select
+        self._table = table
+        if table:
+            table.take_out(select)
+        self.query = exp.Select()
+        for part in ("from_", "joins", "laterals"):
+            self.query.set(part, _copy(select.args.get(part)))
+        if registered.without_rows:
+            self.query.set("limit", exp.Limit(expression=exp.Literal.number(0)))
+
+    # ---- names ----
+
+    @cached_property
+    def column_names(self) -> set[str]:
+        """The columns of all tables that are read."""
+        if not self.query.args.get("from_"):
+            return set()
+        return set(self._columns_of(exp.Star()))
+
+    def names_table(self, name: str) -> bool:
+        """True if one of the sources goes by this name."""
+        tables = [self.query.args.get("from_"), *(self.query.args.get("joins") or [])]
+        return any(t is not None and t.this.alias_or_name == name for t in tables)
+
+    def output_of(self, column: exp.Column) -> str | None:
+        """The column of the predictions' table, if this is one that the table function gives."""
+        if not self._table:
+            return None
+        if column.table and column.table != self._table.alias:
+            return None
+        key = self._table.outputs.get(column.name)
+        if key and not column.table and column.name in self.column_names:
+            text = f"SQL compilation error:\nambiguous column name '{column.name}'"
+            raise SqlError(2008, "42601", text)
+        return key
+
+    def star(self, projection: exp.Expression, kept: int) -> Iterator[tuple[str, str, exp.Expression | None]]:
+        """The columns behind `*` or `t.*`: name, key among the kept ones, and what it is in the source."""
+        table = projection.table if isinstance(projection, exp.Column) else None
+        of_function = self._table and table == self._table.alias
+        if self.query.args.get("from_") and not of_function:
+            for name in self._columns_of(projection):
+                column = exp.column(exp.to_identifier(name, quoted=True), table=table or None)
+                yield name, f"_column_star_{kept}", column
+                kept += 1
+        if self._table and (of_function or not table):
+            if not table and not self._table.is_last:
+                raise unsupported("SELECT * from a table function of a model that is not the last in its FROM")
+            for name, key in self._table.outputs.items():
+                yield name, key, None
+
+    def _columns_of(self, projection: exp.Expression) -> list[str]:
+        probe = self.query.copy().select(projection.copy()).limit(0)
+        return [str(name) for name in self.session.cursor.query(self.text(probe)).table.column_names]
+
+    # ---- rows ----
+
+    def set_where(self, conditions: list[exp.Expression]) -> None:
+        """Read only the rows that fulfil these conditions."""
+        if conditions:
+            self.query.set("where", exp.Where(this=exp.and_(*(c.copy() for c in conditions))))
+
+    def set_limit(self, late: exp.Expression | None) -> None:
+        """Predict no more rows than a LIMIT lets through, where every row of the source is one of the result."""
+        if late or self._table or self.query.args.get("limit"):
+            return
+        limit, node = None, self._select
+        while limit is None and _keeps_rows(node):
+            limit = node.args.get("limit")
+            offset = node.args.get("offset")
+            parent = node.find_ancestor(exp.Select)
+            is_whole = isinstance(node.parent, exp.Subquery) and isinstance(node.parent.parent, exp.From)
+            if offset or not parent or not is_whole or parent.args.get("where") or parent.args.get("joins"):
+                break
+            node = parent
+        if isinstance(limit, exp.Limit) and limit.expression.is_int and not node.args.get("offset"):
+            self.query.set("limit", limit.copy())
+
+    def types(self, query: exp.Select) -> dict[str, str]:
+        """The engine's types of a query's columns."""
+        result = self.session.cursor.query(self.text(query.copy().limit(0)))
+        return dict(zip(result.table.column_names, result.types, strict=True))
+
+    def text(self, query: exp.Select) -> str:
+        """The engine's text of a query of this scope, with the CTEs that it can see."""
+        path = [self._select, *_ancestors(self._select)]
+        ctes: list[exp.Expression] = []
+        recursive = False
+        for node in path:
+            if with_ := node.args.get("with_"):
+                containing = [any(cte is p for p in path) for cte in with_.expressions]
+                before = containing.index(True) if True in containing else len(containing)
+                ctes = [cte.copy() for cte in with_.expressions[:before]] + ctes
+                recursive = recursive or bool(with_.args.get("recursive"))
+        query = query.copy()
+        if ctes:
+            query.set("with_", exp.With(expressions=ctes, recursive=recursive))
+        return self.session.cursor.to_duckdb(query)
+
+
+def _keeps_rows(select: exp.Select) -> bool:
+    """True if each row that a SELECT reads is a row of its result, in whatever order."""
+    if any(select.args.get(part) for part in ("group", "having", "qualify", "distinct", "order", "sample")):
+        return False
+    found = (n for p in select.expressions for n in p.find_all(exp.AggFunc, exp.Window, exp.Explode, exp.Unnest))
+    return not any(n.find_ancestor(exp.Select) is select for n in found)
+
+
+def _ancestors(node: exp.Expression) -> Iterator[exp.Expression]:
+    while node.parent:
+        node = node.parent
+        yield node
+
+
+def _copy(part: Any) -> Any:
+    if isinstance(part, list):
+        return [p.copy() for p in part]
+    return part and part.copy()
