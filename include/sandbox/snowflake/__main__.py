@@ -65,6 +65,7 @@ def serve(server: Server, account: Account, known: settings.Settings, port: int)
         watching.cancel()
 
     server.app.router.lifespan_context = lifespan
+    account.scheduler.start(account)
     uvicorn.run(
         server.app,
         host=settings.HOST,
@@ -77,6 +78,7 @@ def serve(server: Server, account: Account, known: settings.Settings, port: int)
         timeout_keep_alive=86_400,
         timeout_graceful_shutdown=1,
     )
+    account.scheduler.stop()
     server.close()
     account.engine.close()
 

@@ -137,6 +137,15 @@ def run(
     return result
 
 
+def check_syntax(sql: str) -> None:
+    """Refuse a text that is no statement, or one that the sandbox does not have; names are not resolved."""
+    if len(links := pipes.links(sql)) > 1:
+        for link in links:
+            check_syntax(link)
+    elif not grammar.match(sql):
+        rewrite.check_supported(_parse(definitions.usual_spelling(sql)), sql)
+
+
 def _run_link(session: Session, sql: str, params: Any, describe_only: bool) -> Result:
     return run(session, sql, params, describe_only=describe_only)
 

@@ -38,6 +38,7 @@ _SESSION_FUNCTIONS: dict[str, Callable[[Session], Any]] = {
 
 def translate_functions(expression: exp.Expression, session: Session) -> exp.Expression:
     """Replace the functions that are Snowflake's own by values of the session, or by the engine's means."""
+    constants.whole_names(expression)
     for node in list(expression.find_all(exp.Func)):
         replacement = _replacement(node, session)
         if replacement is not None:

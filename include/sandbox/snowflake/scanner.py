@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 _TOKEN = re.compile(
@@ -50,17 +49,3 @@ def closing(found: list[Token], opening: int) -> int | None:
             if depth == 0:
                 return index
     return None
-
-
-def statements(sql: str) -> Iterator[str]:
-    """The statements of a text, split at its semicolons; empty ones are left out."""
-    begin, end = 0, 0
-    for token in tokens(sql):
-        if token.kind == "sign" and token.text == ";":
-            if end > begin:
-                yield sql[begin:end].strip()
-            begin = end = token.end
-        else:
-            end = token.end
-    if end > begin:
-        yield sql[begin:end].strip()

@@ -23,6 +23,7 @@ from include.sandbox.snowflake.parameters import DEFAULTS, Parameter
 from include.sandbox.snowflake.queries import Queries, Query
 from include.sandbox.snowflake.query_history import QueryHistory
 from include.sandbox.snowflake.query_results import ResultStore
+from include.sandbox.snowflake.scheduler import Scheduler
 from include.sandbox.snowflake.transactions import Transaction
 from include.sandbox.snowflake.users import Users
 from include.sandbox.snowflake.variables import Variable
@@ -53,6 +54,7 @@ class Account:
     warehouses: Warehouses
     locks: LockTable = field(default_factory=LockTable)
     packages: PackageCache = field(default_factory=PackageCache)
+    scheduler: Scheduler = field(default_factory=Scheduler)
     # The history outlives the process, so no two sessions ever have one number.
     session_ids: itertools.count[int] = field(default_factory=lambda: itertools.count(time.time_ns() // 1_000_000))
 
