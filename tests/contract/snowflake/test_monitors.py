@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.preprocessing import StandardScaler
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.cursor import DictCursor, SnowflakeCursor
-from snowflake.ml.model import custom_model
 from snowflake.ml.monitoring.entities import model_monitor_config as config
 from snowflake.ml.registry import Registry
 from snowflake.snowpark import Session
@@ -35,15 +34,6 @@ COLUMNS = (
 )
 
 
-class Echo(custom_model.CustomModel):  # type: ignore[misc]
-    """A model of the user's own."""
-
-    @custom_model.inference_api
-    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Give back what was given."""
-        return pd.DataFrame({"Y": frame["X"]})
-
-
 @pytest.fixture(scope="module")
 def binary(registry: Registry, session: Session) -> str:
     """A model of two classes, with versions V1 and V2."""
@@ -62,8 +52,8 @@ def regression(registry: Registry) -> str:
     features = np.array([[0.0], [1.0], [2.0], [3.0]])
     model = LinearRegression().fit(features, [0, 1, 2, 3])
     registry.log_model(model, model_name=name, version_name="V1", sample_input_data=features)
-    frame = pd.DataFrame({"X": [0.0, 1.0]})
-    registry.log_model(Echo(), model_name=name, version_name="V2", sample_input_data=frame)
+    scaler = StandardScaler().fit(features)
+    registry.log_model(scaler, model_name=name, version_name="V2", sample_input_data=features)
     return name
 
 
@@ -248,7 +238,7 @@ def test_an_option_that_breaks_a_rule_is_refused(
 
 def test_a_model_without_a_known_task_cannot_be_monitored(create: Callable[..., str], regression: str) -> None:
     with refused(1008, "task"):
-        create(MODEL=regression, VERSION="'V2'")
+        create(MODEL=regression, VERSION="'V2'", FUNCTION="'transform'")
 
 
 def test_a_regression_is_monitored_by_scores(
