@@ -8,7 +8,7 @@ inside `(...)`, `{x:kind}` is a value handed to the function.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -19,16 +19,18 @@ from typing import Any
 _QUOTED = r'"(?>[^"]+|"")++"'
 _IDENTIFIER = rf"(?:{_QUOTED}|[A-Za-z_][A-Za-z0-9_$]*+)"
 _LITERAL = r"'(?>[^'\\]+|''|\\.)*+'"
-_STRING = rf"(?:{_LITERAL}|(?>\$\$.*?\$\$))"
+_STRING = rf"(?:{_LITERAL}|(?>\$\$.*?\$\$(?!\$)))"
 _LOCATION = (
     rf"""(?:@(?>{_QUOTED}|[^\s;,()'"])++|'(?:@|snow:|file:)(?>[^'\\]+|''|\\.)*+'"""
     rf"""|snow://(?>{_QUOTED}|[^\s;"])++|file://[^\s;]++|\?)"""
 )
 _SPACE = r"(?>\s+|/\*.*?\*/|--[^\n]*+(?:\n|\Z)|//[^\n]*+(?:\n|\Z))"
 _GAP = rf"{_SPACE}*+"
+_VALUE = rf"(?:{_STRING}|{_IDENTIFIER}|[\d.]++)"
+_BETWEEN = rf"{_GAP}(?:,{_GAP}(?=\w))?"
 # What is not closed reaches to the end, so that it is read once.
 _TOKEN = (
-    r"(?>'(?>[^'\\]+|''|\\.)*+(?:'|\\?\Z)|\$\$.*?(?:\$\$|\Z)" + r'|"[^"]*+(?:"|\Z)|[A-Za-z0-9_$]++'
+    r"(?>'(?>[^'\\]+|''|\\.)*+(?:'|\\?\Z)|\$\$.*?(?:\$\$(?!\$)|\Z)" + r'|"[^"]*+(?:"|\Z)|[A-Za-z0-9_$]++'
     rf"|{_SPACE}++|/\*.*|.)"
 )
 
@@ -38,6 +40,7 @@ _KINDS = {
     "text": _STRING,
     "word": rf"(?:{_IDENTIFIER}|{_LITERAL})",
     "place": _LOCATION,
+    "assignments": rf"(?:[A-Za-z_]\w*+{_GAP}={_GAP}{_VALUE}{_BETWEEN})++",
     "number": r"\d++(?![\w$.])",
     "rest": rf"{_TOKEN}*?",
 }
@@ -263,20 +266,13 @@ def _unescaped(found: re.Match[str]) -> str:
     return _ESCAPES.get(character, character) if character else "'"
 
 
-_ASSIGNMENT = re.compile(rf"{_GAP}([A-Za-z_]\w*){_GAP}={_GAP}({_STRING}|{_IDENTIFIER}|[\d.]+){_GAP},?", _FLAGS)
+_PAIR = re.compile(rf"([A-Za-z_]\w*+){_GAP}={_GAP}({_VALUE})", _FLAGS)
 
 
-def assignments(text: str, known: Collection[str]) -> dict[str, str] | None:
-    """The values of `NAME = value NAME = value`, as they are written; None if the text is anything else."""
-    found: dict[str, str] = {}
-    position = 0
-    while position < len(text):
-        one = _ASSIGNMENT.match(text, position)
-        if not one or one[1].upper() not in known or one[1].upper() in found:
-            return None
-        found[one[1].upper()] = one[2]
-        position = one.end()
-    return found or None
+def assigned(text: str) -> dict[str, str] | None:
+    """The values of `assignments`, as they are written; None if a name stands there twice."""
+    pairs = [(name.upper(), value) for name, value in _PAIR.findall(text)]
+    return dict(pairs) if len(dict(pairs)) == len(pairs) else None
 
 
 def matches(name: str, pattern: str | None) -> bool:

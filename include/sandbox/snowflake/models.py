@@ -7,58 +7,39 @@ before its row is written. So after a crash a version is there wholly, or not at
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import sqlite3
 import threading
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, already_exists, not_found
+from include.sandbox.snowflake.methods import Method, read_methods
+from include.sandbox.snowflake.model_files import MANIFEST, Files, FileStore
 
 ModelKey = tuple[str, str, str]
 _RESERVED_ALIASES = {"DEFAULT", "FIRST", "LAST"}
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS models (
     id INTEGER PRIMARY KEY, database TEXT, schema TEXT, name TEXT, comment TEXT, default_version TEXT,
-    created_on TEXT, UNIQUE (database, schema, name)
+    created_on TEXT, owner TEXT, UNIQUE (database, schema, name)
 );
 CREATE TABLE IF NOT EXISTS versions (
     id INTEGER PRIMARY KEY, model INTEGER REFERENCES models (id) ON DELETE CASCADE, name TEXT, alias TEXT,
-    comment TEXT, metadata TEXT, folder TEXT, created_on TEXT, UNIQUE (model, name), UNIQUE (model, alias)
+    comment TEXT, metadata TEXT, folder TEXT, created_on TEXT, altered_on TEXT,
+    UNIQUE (model, name), UNIQUE (model, alias)
 );
-CREATE TABLE IF NOT EXISTS tags (
-    model INTEGER REFERENCES models (id) ON DELETE CASCADE, name TEXT, value TEXT, UNIQUE (model, name)
+CREATE TABLE IF NOT EXISTS model_tags (
+    model INTEGER REFERENCES models (id) ON DELETE CASCADE, tag TEXT, value TEXT, UNIQUE (model, tag)
 );
 """
-
-
-@dataclass(frozen=True)
-class Method:
-    """A method of a version: names and types of what goes in and comes out."""
-
-    name: str
-    target: str
-    kind: str
-    inputs: dict[str, str]
-    outputs: dict[str, str]
-    returns_object: bool
-    takes_object: bool
-    sql_inputs: tuple[str, ...]
-    sql_output: str
-    columns: tuple[str, ...] = ()  # of a table function: what SQL calls its outputs
-    params: dict[str, str] = field(default_factory=dict)  # the optional arguments after the inputs
-    is_partitioned: bool = False  # wants the rows of a partition together
-    max_batch_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -70,11 +51,17 @@ class Version:
     alias: str | None
     comment: str | None
     metadata: str | None
-    folder: Path
+    files: Files
     created_on: datetime
+    altered_on: datetime
     is_default: bool
     is_first: bool
     is_last: bool
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+        return self.files.folder
 
     @property
     def aliases(self) -> list[str]:
@@ -85,7 +72,7 @@ class Version:
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """The package's MANIFEST.yml."""
-        loaded: dict[str, Any] = yaml.safe_load((self.folder / "MANIFEST.yml").read_text())
+        loaded: dict[str, Any] = yaml.safe_load((self.folder / MANIFEST).read_text())
         return loaded
 
     @cached_property
@@ -96,7 +83,7 @@ class Version:
     @cached_property
     def methods(self) -> list[Method]:
         """The methods that SQL can call."""
-        return _methods(self.folder)
+        return read_methods(self.folder)
 
     def method(self, name: str) -> Method:
         """Find a method by its SQL name."""
@@ -116,6 +103,7 @@ class Model:
     comment: str | None
     default_version: str
     created_on: datetime
+    owner: str | None
     versions: list[Version] = field(default_factory=list)
 
 
@@ -123,15 +111,22 @@ class ModelStore:
     """All models of the account."""
 
     def __init__(self, folder: Path) -> None:
-        self._files = folder / "models"
-        self._files.mkdir(parents=True, exist_ok=True)
+        self._files = FileStore(folder / "models")
         self._lock = threading.RLock()
         self._db = sqlite3.connect(folder / "models.sqlite", check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.executescript(_SCHEMA)
-        self._remove_orphans()
+        self._add_column("versions", "altered_on")
+        self._add_column("models", "owner")
+        self._files.keep_only({row["folder"] for row in self._db.execute("SELECT folder FROM versions")})
+
+    def _add_column(self, table: str, column: str) -> None:
+        """Bring the file of an earlier release up to date."""
+        if column not in {found["name"] for found in self._db.execute(f"PRAGMA table_info ({table})")}:
+            self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column} TEXT")
 
     # ---- reading ----
 
@@ -162,61 +157,79 @@ class ModelStore:
                 return version
         raise _no_version(key, wanted)
 
-    def tag(self, key: ModelKey, tag: str) -> str | None:
-        """The value of a tag on a model."""
-        return self.tags(key).get(tag)
+    def exists(self, key: ModelKey) -> bool:
+        """True if there is a model of this name."""
+        with self._lock:
+            return self._find(key) is not None
 
     def tags(self, key: ModelKey) -> dict[str, str]:
-        """The tags on a model by full name."""
+        """The values of the tags on a model, by the tags' identities."""
         with self._lock:
-            found = self._db.execute("SELECT name, value FROM tags WHERE model = ?", [self._row(key)["id"]])
-            return {row["name"]: row["value"] for row in found}
+            found = self._db.execute("SELECT tag, value FROM model_tags WHERE model = ?", [self._row(key)["id"]])
+            return {row["tag"]: row["value"] for row in found}
 
     # ---- changing: each one commits by itself ----
 
-    def create(self, key: ModelKey, version: str, source: Path, *, replace: bool, if_not_exists: bool) -> bool:
-        """Create a model with its first version; False if it was there and may stay."""
-        folder = self._take_files(source)
-        with self._change() as db:
-            exists = db.execute("SELECT id FROM models WHERE (database, schema, name) = (?, ?, ?)", key).fetchone()
-            if exists and not replace:
-                if if_not_exists:
-                    return False
-                raise already_exists(".".join(key))
-            if exists:
-                db.execute("DELETE FROM models WHERE id = ?", [exists["id"]])
-            added = db.execute(
-                "INSERT INTO models (database, schema, name, default_version, created_on) VALUES (?, ?, ?, ?, ?)",
-                [*key, version, _now()],
-            )
-            self._insert_version(added.lastrowid, version, folder)
-            return True
+    @contextmanager
+    def incoming(self, source: Path) -> Iterator[Files]:
+        """A package's files in the store; what does not become a version's by the end is removed."""
+        files = self._files.take(source)
+        try:
+            yield files
+        finally:
+            with self._lock:
+                used = self._db.execute("SELECT 1 FROM versions WHERE folder = ?", [files.folder.name]).fetchone()
+            if not used:
+                self._files.discard(files)
 
-    def add_version(self, key: ModelKey, version: str, source: Path) -> None:
-        """Add a version to a model."""
-        folder = self._take_files(source)
-        with self._change():
-            model = self.model(key)
-            if any(v.name == version for v in model.versions):
+    def create(self, key: ModelKey, version: str, files: Files, *, owner: str, replace: bool) -> None:
+        """Create a model with its first version."""
+        with self._change() as db:
+            old = self._model(self._row(key)).versions if self.exists(key) else []
+            if old and not replace:
+                # It was not there when the statement began: the registry's client then tries again.
+                raise SqlError(100132, "42710", f"Object '{'.'.join(key)}' already exists.")
+            db.execute("DELETE FROM models WHERE (database, schema, name) = (?, ?, ?)", key)
+            added = db.execute(
+                "INSERT INTO models (database, schema, name, default_version, created_on, owner) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                [*key, version, _now(), owner],
+            )
+            self._insert_version(added.lastrowid, version, files)
+        self._discard(old)
+
+    def check_new_version(self, key: ModelKey, version: str) -> None:
+        """Refuse a version's name that a model cannot take."""
+        for other in self.model(key).versions:
+            if other.name == version:
                 raise SqlError(
                     2002, "42710", f"{COMPILATION}Version '{version}' already exists in model '{'.'.join(key)}'."
                 )
-            if any(v.alias == version for v in model.versions):
+            if other.alias == version:
                 raise SqlError(2002, "42710", f"{COMPILATION}'{version}' is an alias in model '{'.'.join(key)}'.")
-            self._insert_version(self._row(key)["id"], version, folder)
 
-    def set_default(self, key: ModelKey, name_or_alias: str) -> None:
-        """Make a version the default."""
+    def add_version(self, key: ModelKey, version: str, files: Files) -> None:
+        """Add a version to a model."""
+        with self._change():
+            self.check_new_version(key, version)
+            self._insert_version(self._row(key)["id"], version, files)
+
+    def set_properties(self, key: ModelKey, comment: str | None, default_version: str | None) -> None:
+        """Replace a model's comment, or make a version the default, or both."""
         with self._change() as db:
-            version = self.version(key, name_or_alias)
-            db.execute("UPDATE models SET default_version = ? WHERE id = ?", [version.name, self._row(key)["id"]])
+            model = self._row(key)["id"]
+            if comment is not None:
+                db.execute("UPDATE models SET comment = ? WHERE id = ?", [comment, model])
+            if default_version is not None:
+                version = self.version(key, default_version)
+                db.execute("UPDATE models SET default_version = ? WHERE id = ?", [version.name, model])
 
     def set_alias(self, key: ModelKey, name: str, alias: str) -> None:
         """Give a version an alias. One that another version holds is refused, to be unset first.
 
         Whether Snowflake moves it is not documented; who does not depend on it is right either way.
         """
-        if alias in _RESERVED_ALIASES:
+        if alias in _RESERVED_ALIASES or not re.fullmatch(r"[A-Z_][A-Z0-9_$]*", alias):
             raise SqlError(1008, "22023", f"{COMPILATION}invalid value '{alias}' for property 'ALIAS'")
         with self._change():
             version = self.version(key, name)
@@ -235,24 +248,22 @@ class ModelStore:
         with self._change():
             self._update_version(self.version(key, name_or_alias), "alias", None)
 
-    def set_version_comment(self, key: ModelKey, version: str, comment: str) -> None:
-        """Replace a version's comment."""
+    def set_version_properties(self, key: ModelKey, version: str, comment: str | None, metadata: str | None) -> None:
+        """Replace a version's comment, or its metadata (a JSON object), or both."""
+        if metadata is not None:
+            _check_metadata(metadata)
         with self._change():
-            self._update_version(self.version(key, version), "comment", comment)
+            found = self.version(key, version)
+            for column, value in (("comment", comment), ("metadata", metadata)):
+                if value is not None:
+                    self._update_version(found, column, value)
 
-    def set_version_metadata(self, key: ModelKey, version: str, metadata: str) -> None:
-        """Replace a version's metadata, a JSON text."""
-        try:
-            json.loads(metadata)
-        except ValueError as error:
-            raise SqlError(1008, "22023", f"{COMPILATION}METADATA is not valid JSON: {error}") from None
-        with self._change():
-            self._update_version(self.version(key, version), "metadata", metadata)
-
-    def drop_version(self, key: ModelKey, name_or_alias: str) -> None:
+    def drop_version(self, key: ModelKey, name: str) -> None:
         """Remove a version and its files; the default version is refused."""
         with self._change() as db:
-            version = self.version(key, name_or_alias)
+            version = next((v for v in self.model(key).versions if v.name == name), None)
+            if version is None:
+                raise _no_version(key, name)
             if version.is_default:
                 raise SqlError(
                     1489,
@@ -260,19 +271,16 @@ class ModelStore:
                     f"{COMPILATION}Cannot drop default version '{version.name}' of model '{'.'.join(key)}'.",
                 )
             db.execute("DELETE FROM versions WHERE folder = ?", [version.folder.name])
-        shutil.rmtree(version.folder, ignore_errors=True)
+        self._discard([version])
 
     def drop(self, key: ModelKey, *, if_exists: bool) -> bool:
         """Remove a model with all versions; False if there was none."""
         with self._change() as db:
-            try:
-                row = self._row(key)
-            except SqlError:
-                if if_exists:
-                    return False
-                raise
-            db.execute("DELETE FROM models WHERE id = ?", [row["id"]])
-        self._remove_orphans()
+            if if_exists and not self.exists(key):
+                return False
+            model = self.model(key)
+            db.execute("DELETE FROM models WHERE id = ?", [self._row(key)["id"]])
+        self._discard(model.versions)
         return True
 
     def drop_all(self, database: str, schema: str | None = None) -> None:
@@ -284,24 +292,24 @@ class ModelStore:
         """Give a model another name."""
         with self._change() as db:
             row = self._row(key)
-            if self.models(*new[:2]) and any(m.key == new for m in self.models(*new[:2])):
+            if self.exists(new):
                 raise already_exists(".".join(new))
             db.execute("UPDATE models SET database = ?, schema = ?, name = ? WHERE id = ?", [*new, row["id"]])
 
-    def set_comment(self, key: ModelKey, comment: str) -> None:
-        """Replace a model's comment."""
-        with self._change() as db:
-            db.execute("UPDATE models SET comment = ? WHERE id = ?", [comment, self._row(key)["id"]])
-
-    def set_tag(self, key: ModelKey, tag: str, value: str | None) -> None:
-        """Set a tag on a model, or with None take it away."""
+    def set_tags(self, key: ModelKey, values: dict[str, str]) -> None:
+        """Set tags on a model, by their identities."""
         with self._change() as db:
             model = self._row(key)["id"]
-            db.execute("DELETE FROM tags WHERE (model, name) = (?, ?)", [model, tag])
-            if value is not None:
-                db.execute("INSERT INTO tags VALUES (?, ?, ?)", [model, tag, value])
+            rows = [(model, tag, value) for tag, value in values.items()]
+            db.executemany("INSERT OR REPLACE INTO model_tags VALUES (?, ?, ?)", rows)
 
-    # ---- rows and files ----
+    def unset_tags(self, key: ModelKey, tags: list[str]) -> None:
+        """Take tags off a model."""
+        with self._change() as db:
+            model = self._row(key)["id"]
+            db.executemany("DELETE FROM model_tags WHERE (model, tag) = (?, ?)", [(model, tag) for tag in tags])
+
+    # ---- rows ----
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
@@ -314,12 +322,17 @@ class ModelStore:
                 raise
             self._db.execute("COMMIT")
 
+    def _find(self, key: ModelKey) -> sqlite3.Row | None:
+        found: sqlite3.Row | None = self._db.execute(
+            "SELECT * FROM models WHERE (database, schema, name) = (?, ?, ?)", key
+        ).fetchone()
+        return found
+
     def _row(self, key: ModelKey) -> sqlite3.Row:
-        row = self._db.execute("SELECT * FROM models WHERE (database, schema, name) = (?, ?, ?)", key).fetchone()
+        row = self._find(key)
         if row is None:
             raise not_found("Model", ".".join(key))
-        found: sqlite3.Row = row
-        return found
+        return row
 
     def _model(self, row: sqlite3.Row) -> Model:
         key = (row["database"], row["schema"], row["name"])
@@ -331,46 +344,44 @@ class ModelStore:
                 alias=v["alias"],
                 comment=v["comment"],
                 metadata=v["metadata"],
-                folder=self._files / v["folder"],
+                files=self._files.at(v["folder"]),
                 created_on=datetime.fromisoformat(v["created_on"]),
+                altered_on=datetime.fromisoformat(v["altered_on"] or v["created_on"]),
                 is_default=v["name"] == row["default_version"],
                 is_first=v is found[0],
                 is_last=v is found[-1],
             )
             for v in found
         ]
-        return Model(key, row["comment"], row["default_version"], datetime.fromisoformat(row["created_on"]), versions)
+        created_on = datetime.fromisoformat(row["created_on"])
+        return Model(key, row["comment"], row["default_version"], created_on, row["owner"], versions)
 
-    def _insert_version(self, model: int | None, name: str, folder: Path) -> None:
+    def _insert_version(self, model: int | None, name: str, files: Files) -> None:
         if name in _RESERVED_ALIASES:
             raise SqlError(1008, "22023", f"{COMPILATION}invalid version name '{name}'")
         self._db.execute(
             "INSERT INTO versions (model, name, folder, created_on) VALUES (?, ?, ?, ?)",
-            [model, name, folder.name, _now()],
+            [model, name, files.folder.name, _now()],
         )
 
     def _update_version(self, version: Version, column: str, value: str | None) -> None:
-        self._db.execute(f"UPDATE versions SET {column} = ? WHERE folder = ?", [value, version.folder.name])
+        self._db.execute(
+            f"UPDATE versions SET {column} = ?, altered_on = ? WHERE folder = ?",
+            [value, _now(), version.folder.name],
+        )
 
-    def _take_files(self, source: Path) -> Path:
-        """Copy a package into the store, complete on disk before anybody can refer to it."""
-        if not (source / "MANIFEST.yml").is_file():
-            raise SqlError(398507, "22000", f"Unable to read file MANIFEST.yml in {source.name}: no such file.")
-        folder = self._files / uuid.uuid4().hex
-        shutil.copytree(source, folder)
-        for file in folder.rglob("*"):
-            if file.is_file():
-                with file.open("rb") as opened:
-                    os.fsync(opened.fileno())
-        return folder
+    def _discard(self, versions: list[Version]) -> None:
+        for version in versions:
+            self._files.discard(version.files)
 
-    def _remove_orphans(self) -> None:
-        """Remove the files of versions that are no more, or that a crash kept from coming to be."""
-        with self._lock:
-            known = {row["folder"] for row in self._db.execute("SELECT folder FROM versions")}
-            for folder in self._files.iterdir():
-                if folder.name not in known:
-                    shutil.rmtree(folder, ignore_errors=True)
+
+def _check_metadata(text: str) -> None:
+    try:
+        is_object = isinstance(json.loads(text), dict)
+    except ValueError as error:
+        raise SqlError(1008, "22023", f"{COMPILATION}METADATA is not valid JSON: {error}") from None
+    if not is_object:
+        raise SqlError(1008, "22023", f"{COMPILATION}METADATA is not a JSON object")
 
 
 def _no_version(key: ModelKey, version: str) -> SqlError:
@@ -379,53 +390,3 @@ def _no_version(key: ModelKey, version: str) -> SqlError:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat()
-
-
-@lru_cache(maxsize=256)
-def _methods(folder: Path) -> list[Method]:
-    """The methods of the package in a version's folder, which never changes."""
-    manifest = yaml.safe_load((folder / "MANIFEST.yml").read_text())
-    spec = yaml.safe_load((folder / "model" / "model.yaml").read_text())
-    return [_method(entry, spec, folder) for entry in manifest["methods"]]
-
-
-def _method(entry: dict[str, Any], spec: dict[str, Any], folder: Path) -> Method:
-    target = entry["handler"].split(".")[-2]  # functions.<target>.<function>
-    signature = spec["signatures"][target]
-    outputs = {feature["name"]: _feature_type(feature) for feature in signature["outputs"]}
-    inputs = {feature["name"]: _feature_type(feature) for feature in signature["inputs"]}
-    properties = (spec.get("function_properties") or {}).get(target) or {}
-    types = [i["type"] for i in entry["inputs"]]
-    return Method(
-        name=_sql_name(entry["name"]),
-        target=target,
-        kind=entry["type"],
-        inputs=inputs,
-        outputs=outputs,
-        returns_object=len(entry["outputs"]) != 1 or entry["outputs"][0]["type"].upper().startswith("OBJECT"),
-        takes_object=types == ["OBJECT"] and len(inputs) > 1,
-        sql_inputs=tuple(types),
-        sql_output=entry["outputs"][0]["type"] if entry["outputs"] else "OBJECT",
-        columns=tuple(output.get("name", "") for output in entry["outputs"]),
-        params={param["name"]: _feature_type(param) for param in signature.get("params") or []},
-        is_partitioned=bool(properties.get("PARTITIONED")),
-        max_batch_size=_max_batch_size(folder / "functions" / f"{target}.py"),
-    )
-
-
-def _feature_type(feature: dict[str, Any]) -> str:
-    """A feature's type in the signature; a group of features is an object, and what has a shape an array."""
-    if feature.get("shape"):
-        return "ARRAY"
-    return "OBJECT" if "specs" in feature else str(feature["type"])
-
-
-def _max_batch_size(handler: Path) -> int | None:
-    """The limit that the model was logged with, which only the generated handler knows."""
-    found = re.search(r"^MAX_BATCH_SIZE = (\d+)", handler.read_text(), re.MULTILINE) if handler.is_file() else None
-    return int(found[1]) if found else None
-
-
-def _sql_name(name: str) -> str:
-    """The manifest has names as they are resolved: in capitals unless the method was logged as case-sensitive."""
-    return name[1:-1] if name.startswith('"') else name

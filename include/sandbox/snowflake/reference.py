@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from include.sandbox.snowflake import grammar, statements
 
 
@@ -14,8 +16,7 @@ def markdown() -> str:
 
 def _readable(text: str) -> str:
     """A grammar without the names of its values' kinds."""
-    for kind in ("ident", "name", "text", "word", "place", "number", "rest"):
-        text = text.replace(f":{kind}}}", "}")
+    text = re.sub(r":\w+\}", "}", text)
     for option in ("replace", "absent", "exists", "everywhere"):
         text = text.replace(f"[{option}:", "[")
     return text.replace("{", "<").replace("}", ">").replace("|", "\\|")

@@ -30,7 +30,12 @@ MAX_TAGS = 50
 # What may carry a tag, and the domain that its references are listed under.
 TABLE_LIKE = {"TABLE", "VIEW", "DYNAMIC TABLE"}
 IN_SCHEMA = {"TASK", "ALERT"}
-DOMAINS = {**dict.fromkeys(TABLE_LIKE, "TABLE"), **{name: name for name in (*IN_SCHEMA, "SCHEMA", "DATABASE")}}
+MODULE = "MODULE"  # the domain of models
+DOMAINS = {
+    **dict.fromkeys(TABLE_LIKE, "TABLE"),
+    **{name: name for name in (*IN_SCHEMA, "SCHEMA", "DATABASE")},
+    "MODEL": MODULE,
+}
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,8 @@ def carrier(session: Session, kind: str, name: str) -> tuple[str, Key]:
             raise unsupported("tags of temporary tables")
         if not columns(session, key):
             raise not_found("Dynamic table" if kind == "DYNAMIC TABLE" else kind.capitalize(), ".".join(key))
+    elif domain == MODULE:
+        session.account.models.model(key)
     else:
         catalog.get(domain, key)
     return domain, key
@@ -128,17 +135,23 @@ def columns(session: Session, key: Key) -> list[str]:
 
 def put(session: Session, domain: str, key: Key, values: dict[str, str], column: str | None = None) -> None:
     """Set tags, given by identity, on an object or on one of its columns."""
-    carried = _carried(session.account.catalog, domain, key)
+    carried = _carried(session, domain, key)
     place = carried["columns"].setdefault(column, {}) if column else carried["object"]
     place.update(values)
     if len(place) > MAX_TAGS:
         raise SqlError(1008, "22023", f"{COMPILATION}an object carries at most {MAX_TAGS} tags")
-    _keep(session.account.catalog, domain, key, carried)
+    if domain == MODULE:
+        session.account.models.set_tags(key, values)
+    else:
+        _keep(session.account.catalog, domain, key, carried)
 
 
 def take_away(session: Session, domain: str, key: Key, ids: list[str], column: str | None = None) -> None:
     """Unset tags, given by identity."""
-    carried = _carried(session.account.catalog, domain, key)
+    if domain == MODULE:
+        session.account.models.unset_tags(key, ids)
+        return
+    carried = _carried(session, domain, key)
     place = carried["columns"].get(column, {}) if column else carried["object"]
     for tag in ids:
         place.pop(tag, None)
@@ -162,8 +175,11 @@ def _kind(domain: str) -> str:
     return f"TAGS OF {domain}"
 
 
-def _carried(catalog: Catalog, domain: str, key: Key) -> dict[str, Any]:
+def _carried(session: Session, domain: str, key: Key) -> dict[str, Any]:
     """What an object carries; of one that was made anew under an old name, nothing."""
+    if domain == MODULE:
+        return {"object": session.account.models.tags(key), "columns": {}}
+    catalog = session.account.catalog
     entry = catalog.find(_kind(domain), key)
     if entry is None or entry.definition["of"] != _identity(catalog, domain, key):
         return {"object": {}, "columns": {}}
@@ -187,7 +203,7 @@ def references(session: Session, domain: str, key: Key, column: str | None = Non
     known = _by_identity(session.account.catalog)
     found: dict[Key, Reference] = {}
     for level, place, of_column in _places(domain, key, column):
-        carried = _carried(session.account.catalog, level, place)
+        carried = _carried(session, level, place)
         values = carried["columns"].get(of_column, {}) if of_column else carried["object"]
         shown = "COLUMN" if of_column else level
         for tag, value in values.items():
@@ -212,11 +228,12 @@ def carriers(session: Session, tag: Entry) -> list[Reference]:
     catalog = session.account.catalog
     found = []
     for domain in sorted(set(DOMAINS.values())):
-        for entry in catalog.entries(_kind(domain)):
-            carried = _carried(catalog, domain, entry.key)
+        keys = [entry.key for entry in catalog.entries(_kind(domain))]
+        for key in keys if domain != MODULE else [model.key for model in session.account.models.models()]:
+            carried = _carried(session, domain, key)
             places = [(None, carried["object"]), *carried["columns"].items()]
             found += [
-                Reference(tag.key, values[tag.definition["id"]], "COLUMN" if c else domain, domain, entry.key, c)
+                Reference(tag.key, values[tag.definition["id"]], "COLUMN" if c else domain, domain, key, c)
                 for c, values in places
                 if tag.definition["id"] in values
             ]

@@ -1,320 +1,199 @@
-"""The SQL of models: each statement's grammar, effect and answer together."""
+"""The SQL that makes and changes models: each statement's grammar, effect and answer together."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
-import yaml
+from typing import TYPE_CHECKING
 
 from include.sandbox.snowflake import stages
-from include.sandbox.snowflake.grammar import Effect, matches, resolve_identifier, split_name, statement, unquote
-from include.sandbox.snowflake.results import CREATED_ON, DONE, Result, dropped, rows, status
+from include.sandbox.snowflake.errors import COMPILATION, SqlError, already_exists, not_found, syntax_error, unsupported
+from include.sandbox.snowflake.grammar import Effect, assigned, resolve_identifier, statement, unquote
+from include.sandbox.snowflake.results import DONE, Result, dropped, status
 
 if TYPE_CHECKING:
-    from include.sandbox.snowflake.models import Model, Version
+    from include.sandbox.snowflake.models import ModelKey, Version
     from include.sandbox.snowflake.session import Session
 
+_CREATE = "CREATE [replace:OR REPLACE] MODEL [absent:IF NOT EXISTS] {name:name} [WITH VERSION {version:word}]"
+_ALTER = "ALTER MODEL [exists:IF EXISTS] {name:name}"
 
-@statement(
-    "CREATE [replace:OR REPLACE] MODEL [absent:IF NOT EXISTS] {name:name} WITH VERSION {version:word} "
-    "FROM {place:place}",
-    Effect.DDL,
-)
+# ---- models and versions -------------------------------------------------------------------------
+
+
+@statement(f"{_CREATE} FROM {{place:place}}")
 def create_model(
-    session: Session, name: str, version: str, place: str, replace: str | None, absent: str | None
+    session: Session, name: str, version: str | None, place: str, replace: str | None, absent: str | None
 ) -> Result:
     """Create a model with a first version from a package in a stage."""
     return _create(session, name, version, stages.folder(session, place), replace, absent)
 
 
-@statement(
-    "CREATE [replace:OR REPLACE] MODEL [absent:IF NOT EXISTS] {name:name} WITH VERSION {version:word} "
-    "FROM MODEL {source:name} [VERSION {source_version:word}]",
-    Effect.DDL,
-)
+@statement(f"{_CREATE} FROM MODEL {{source:name}} [VERSION {{source_version:word}}]")
 def create_model_from_model(
     session: Session,
     name: str,
-    version: str,
+    version: str | None,
     source: str,
     source_version: str | None,
     replace: str | None,
     absent: str | None,
 ) -> Result:
     """Create a model with a first version copied from another model's."""
-    return _create(session, name, version, _package_of(session, source, source_version), replace, absent)
+    copied = _version(session, source, source_version)
+    return _create(session, name, version, copied.folder, replace, absent)
 
 
-@statement("ALTER MODEL {name:name} ADD VERSION {version:word} FROM {place:place}", Effect.DDL)
-def add_version(session: Session, name: str, version: str, place: str) -> Result:
+@statement(f"{_ALTER} ADD VERSION {{version:word}} FROM {{place:place}}")
+def add_version(session: Session, name: str, version: str, place: str, exists: str | None) -> Result:
     """Add a version from a package in a stage."""
-    folder = stages.folder(session, place)
-    session.account.models.add_version(session.qualify(name), resolve_identifier(version), folder)
-    return status(f"Model {split_name(name)[-1]} successfully altered.")
+    return _add_version(session, name, version, stages.folder(session, place), exists)
 
 
-@statement(
-    "ALTER MODEL {name:name} ADD VERSION {version:word} FROM MODEL {source:name} [VERSION {source_version:word}]",
-    Effect.DDL,
-)
+@statement(f"{_ALTER} ADD VERSION {{version:word}} FROM MODEL {{source:name}} [VERSION {{source_version:word}}]")
 def add_version_from_model(
-    session: Session, name: str, version: str, source: str, source_version: str | None
+    session: Session, name: str, version: str, source: str, source_version: str | None, exists: str | None
 ) -> Result:
     """Add a version copied from another model's."""
-    folder = _package_of(session, source, source_version)
-    session.account.models.add_version(session.qualify(name), resolve_identifier(version), folder)
-    return status(f"Model {split_name(name)[-1]} successfully altered.")
+    copied = _version(session, source, source_version)
+    return _add_version(session, name, version, copied.folder, exists)
 
 
-@statement("ALTER MODEL {name:name} SET DEFAULT_VERSION = {version:word}", Effect.DDL)
-def set_default_version(session: Session, name: str, version: str) -> Result:
-    """Make a version the default, by name or alias."""
-    session.account.models.set_default(session.qualify(name), resolve_identifier(version))
-    return status(DONE)
-
-
-@statement("ALTER MODEL {name:name} VERSION {version:word} SET ALIAS = {alias:word}", Effect.DDL)
-def set_alias(session: Session, name: str, version: str, alias: str) -> Result:
-    """Give a version an alias that no other version of the model holds."""
-    session.account.models.set_alias(
-        session.qualify(name), resolve_identifier(version), resolve_identifier(alias).upper()
-    )
-    return status(DONE)
-
-
-@statement("ALTER MODEL {name:name} VERSION {version:word} UNSET ALIAS", Effect.DDL)
-def unset_alias(session: Session, name: str, version: str) -> Result:
-    """Take a version's alias away."""
-    session.account.models.unset_alias(session.qualify(name), resolve_identifier(version))
-    return status(DONE)
-
-
-@statement("ALTER MODEL {name:name} MODIFY VERSION {version:word} SET COMMENT = {text:text}", Effect.DDL)
-def set_version_comment(session: Session, name: str, version: str, text: str) -> Result:
-    """Replace a version's comment."""
-    session.account.models.set_version_comment(session.qualify(name), resolve_identifier(version), unquote(text))
-    return status(DONE)
-
-
-@statement("ALTER MODEL {name:name} MODIFY VERSION {version:word} SET METADATA = {text:text}", Effect.DDL)
-def set_version_metadata(session: Session, name: str, version: str, text: str) -> Result:
-    """Replace a version's metadata (its metrics), a JSON text."""
-    session.account.models.set_version_metadata(session.qualify(name), resolve_identifier(version), unquote(text))
-    return status(DONE)
-
-
-@statement("ALTER MODEL {name:name} DROP VERSION {version:word}", Effect.DDL)
-def drop_version(session: Session, name: str, version: str) -> Result:
+@statement(f"{_ALTER} DROP VERSION {{version:word}}", Effect.DDL)
+def drop_version(session: Session, name: str, version: str, exists: str | None) -> Result:
     """Remove a version; the default version is refused."""
-    session.account.models.drop_version(session.qualify(name), resolve_identifier(version))
+    if key := _altered(session, name, exists):
+        session.account.models.drop_version(key, resolve_identifier(version))
     return status(DONE)
-
-
-@statement("ALTER MODEL {name:name} RENAME TO {new:name}", Effect.DDL)
-def rename_model(session: Session, name: str, new: str) -> Result:
-    """Give a model another name."""
-    session.account.models.rename(session.qualify(name), session.qualify(new))
-    return status(DONE)
-
-
-@statement("ALTER MODEL {name:name} SET TAG {tag:name} = {text:text}", Effect.DDL)
-def set_tag(session: Session, name: str, tag: str, text: str) -> Result:
-    """Put a tag on a model."""
-    session.account.models.set_tag(session.qualify(name), ".".join(session.qualify(tag)), unquote(text))
-    return status(DONE)
-
-
-@statement("ALTER MODEL {name:name} UNSET TAG {tag:name}", Effect.DDL)
-def unset_tag(session: Session, name: str, tag: str) -> Result:
-    """Take a tag off a model."""
-    session.account.models.set_tag(session.qualify(name), ".".join(session.qualify(tag)), None)
-    return status(DONE)
-
-
-@statement("COMMENT ON MODEL {name:name} IS {text:text}", Effect.DDL)
-def comment_on_model(session: Session, name: str, text: str) -> Result:
-    """Replace a model's comment."""
-    session.account.models.set_comment(session.qualify(name), unquote(text))
-    return status(DONE)
-
-
-@statement("ALTER MODEL {name:name} SET COMMENT = {text:text}", Effect.DDL)
-def set_model_comment(session: Session, name: str, text: str) -> Result:
-    """Replace a model's comment."""
-    return comment_on_model(session, name, text)
 
 
 @statement("DROP MODEL [exists:IF EXISTS] {name:name}", Effect.DDL)
 def drop_model(session: Session, name: str, exists: str | None) -> Result:
     """Remove a model with all its versions."""
     key = session.qualify(name)
-    if session.account.models.drop(key, if_exists=bool(exists)):
-        return status(dropped(key[2], done=True))
-    return status(dropped(key[2], done=False))
+    return status(dropped(key[2], done=session.account.models.drop(key, if_exists=bool(exists))))
 
 
-_MODEL_COLUMNS = {
-    "created_on": CREATED_ON,
-    **dict.fromkeys(
-        [
-            "name",
-            "model_type",
-            "database_name",
-            "schema_name",
-            "comment",
-            "owner",
-            "default_version_name",
-            "versions",
-            "aliases",
-        ],
-        pa.string(),
-    ),
-}
+@statement("ALTER MODEL {name:name} RENAME TO {new:name}", Effect.DDL)
+def rename_model(session: Session, name: str, new: str) -> Result:
+    """Give a model another name, also in another schema."""
+    target = session.qualify(new)
+    _check_schema(session, target)
+    session.account.models.rename(session.qualify(name), target)
+    return status(DONE)
 
 
-@statement("SHOW MODELS [LIKE {like:text}] [everywhere:IN ACCOUNT] [IN [SCHEMA|DATABASE] {scope:name}]")
-def show_models(session: Session, like: str | None, everywhere: str | None, scope: str | None) -> Result:
-    """List the models of a schema, a database, or the current schema."""
-    parts = split_name(scope) if scope else tuple(p for p in (session.database, session.schema) if p)
-    if scope and len(parts) == 1 and parts[0] not in session.account.engine.databases():
-        parts = (session.database or "", *parts)
-    found = session.account.models.models(*(() if everywhere else parts[:2]))
-    return rows([_model_row(session, m) for m in found if matches(m.key[2], like)], _MODEL_COLUMNS)
+# ---- aliases, comments, metadata -----------------------------------------------------------------
 
 
-_VERSION_COLUMNS = {
-    "created_on": CREATED_ON,
-    **dict.fromkeys(
-        [
-            "name",
-            "aliases",
-            "comment",
-            "database_name",
-            "schema_name",
-            "model_name",
-            "is_default_version",
-            "functions",
-            "metadata",
-            "user_data",
-            "model_attributes",
-            "size",
-            "environment",
-            "runnable_in",
-            "inference_services",
-            "model_spec",
-        ],
-        pa.string(),
-    ),
-}
+@statement(f"{_ALTER} VERSION {{version:word}} SET ALIAS = {{alias:word}}", Effect.DDL)
+def set_alias(session: Session, name: str, version: str, alias: str, exists: str | None) -> Result:
+    """Give a version an alias that no other version of the model holds."""
+    if key := _altered(session, name, exists):
+        session.account.models.set_alias(key, resolve_identifier(version), resolve_identifier(alias))
+    return status(DONE)
 
 
-@statement("SHOW VERSIONS [LIKE {like:text}] IN MODEL {name:name}")
-def show_versions(session: Session, like: str | None, name: str) -> Result:
-    """List a model's versions with their aliases, metadata and specification."""
-    model = session.account.models.model(session.qualify(name))
-    return rows([_version_row(v) for v in model.versions if matches(v.name, like)], _VERSION_COLUMNS)
+@statement(f"{_ALTER} VERSION {{version:word}} UNSET ALIAS", Effect.DDL)
+def unset_alias(session: Session, name: str, version: str, exists: str | None) -> Result:
+    """Take a version's alias away."""
+    if key := _altered(session, name, exists):
+        session.account.models.unset_alias(key, resolve_identifier(version))
+    return status(DONE)
 
 
-_FUNCTION_COLUMNS = {
-    "created_on": CREATED_ON,
-    "name": pa.string(),
-    "schema_name": pa.string(),
-    "is_table_function": pa.string(),
-    "min_num_arguments": pa.int64(),
-    "max_num_arguments": pa.int64(),
-    "arguments": pa.string(),
-    "return_type": pa.string(),
-    "description": pa.string(),
-    "language": pa.string(),
-}
+@statement(f"{_ALTER} MODIFY VERSION {{version:word}} SET {{properties:assignments}}", Effect.DDL)
+def modify_version(session: Session, name: str, version: str, properties: str, exists: str | None) -> Result:
+    """Replace a version's COMMENT, or its METADATA (its metrics), a JSON object; or both."""
+    given = _properties(properties, "COMMENT", "METADATA")
+    if key := _altered(session, name, exists):
+        comment, metadata = (_text(given, property_) for property_ in ("COMMENT", "METADATA"))
+        session.account.models.set_version_properties(key, resolve_identifier(version), comment, metadata)
+    return status(DONE)
 
 
-@statement("SHOW FUNCTIONS IN MODEL {name:name} [VERSION {version:word}]")
-def show_functions(session: Session, name: str, version: str | None) -> Result:
-    """List a version's methods with the types of their arguments and results."""
+@statement(f"{_ALTER} SET {{properties:assignments}}", Effect.DDL)
+def set_properties(session: Session, name: str, properties: str, exists: str | None) -> Result:
+    """Replace a model's COMMENT, or make a version its DEFAULT_VERSION, by name or alias; or both."""
+    given = _properties(properties, "COMMENT", "DEFAULT_VERSION")
+    default = resolve_identifier(given["DEFAULT_VERSION"]) if "DEFAULT_VERSION" in given else None
+    if key := _altered(session, name, exists):
+        session.account.models.set_properties(key, _text(given, "COMMENT"), default)
+    return status(DONE)
+
+
+@statement("COMMENT [exists:IF EXISTS] ON MODEL {name:name} IS {text:text}", Effect.DDL)
+def comment_on_model(session: Session, name: str, text: str, exists: str | None) -> Result:
+    """Replace a model's comment."""
+    if key := _altered(session, name, exists):
+        session.account.models.set_properties(key, unquote(text), None)
+    return status(DONE)
+
+
+# ---- what the statements share -------------------------------------------------------------------
+
+
+def _create(
+    session: Session, name: str, version: str | None, source: Path, replace: str | None, absent: str | None
+) -> Result:
+    """Copy the files while nobody waits, then write the row under the lock of all definitions."""
+    key, models = session.qualify(name), session.account.models
+    if replace and absent:
+        raise SqlError(1003, "42000", f"{COMPILATION}OR REPLACE and IF NOT EXISTS exclude one another.")
+    if version is None:
+        raise unsupported("CREATE MODEL without WITH VERSION")
+    session.transaction.commit()
+    _check_schema(session, key)
+    if models.exists(key) and not replace:
+        if absent:
+            return status(f"{key[2]} already exists, statement succeeded.")
+        raise already_exists(".".join(key))
+    with models.incoming(source) as files, session.account.engine.ddl:
+        _check_schema(session, key)
+        if absent and models.exists(key):
+            return status(f"{key[2]} already exists, statement succeeded.")
+        models.create(key, resolve_identifier(version), files, owner=session.role, replace=bool(replace))
+    return status(f"Model {key[2]} successfully created.")
+
+
+def _add_version(session: Session, name: str, version: str, source: Path, exists: str | None) -> Result:
+    models = session.account.models
+    session.transaction.commit()
+    if key := _altered(session, name, exists):
+        models.check_new_version(key, resolve_identifier(version))
+        with models.incoming(source) as files, session.account.engine.ddl:
+            models.add_version(key, resolve_identifier(version), files)
+        return status(f"Model {key[2]} successfully altered.")
+    return status(DONE)
+
+
+def _altered(session: Session, name: str, exists: str | None) -> ModelKey | None:
+    """The full name of the model to be altered; None if it is not there and that is fine."""
     key = session.qualify(name)
-    found = session.account.models.version(key, version and resolve_identifier(version))
-    records = [
-        {
-            "created_on": found.created_on,
-            "name": method.name,
-            "schema_name": key[1],
-            "is_table_function": "Y" if method.kind == "TABLE_FUNCTION" else "N",
-            "min_num_arguments": len(method.sql_inputs),
-            "max_num_arguments": len(method.sql_inputs),
-            "arguments": f"{method.name}({', '.join(method.sql_inputs)}) RETURN {method.sql_output}",
-            "return_type": f"TABLE ({', '.join(method.outputs)})"
-            if method.kind == "TABLE_FUNCTION"
-            else method.sql_output,
-            "description": "user-defined function",
-            "language": "PYTHON",
-        }
-        for method in found.methods
-    ]
-    return rows(records, _FUNCTION_COLUMNS)
+    return None if exists and not session.account.models.exists(key) else key
 
 
-def _create(session: Session, name: str, version: str, folder: Path, replace: str | None, absent: str | None) -> Result:
-    key = session.qualify(name)
-    created = session.account.models.create(
-        key, resolve_identifier(version), folder, replace=bool(replace), if_not_exists=bool(absent)
-    )
-    return status(
-        f"Model {key[2]} successfully created." if created else f"{key[2]} already exists, statement succeeded."
-    )
+def _version(session: Session, model: str, version: str | None) -> Version:
+    return session.account.models.version(session.qualify(model), version and resolve_identifier(version))
 
 
-def _package_of(session: Session, model: str, version: str | None) -> Path:
-    return session.account.models.version(session.qualify(model), version and resolve_identifier(version)).folder
+def _check_schema(session: Session, key: ModelKey) -> None:
+    if key[0] not in session.account.engine.databases():
+        raise not_found("Database", key[0])
+    if key[1] == "INFORMATION_SCHEMA" or not session.account.engine.has_schema(key[0], key[1]):
+        raise not_found("Schema", ".".join(key[:2]))
 
 
-def _model_row(session: Session, model: Model) -> dict[str, Any]:
-    database, schema, name = model.key
-    return {
-        "created_on": model.created_on,
-        "name": name,
-        "model_type": "USER_MODEL",
-        "database_name": database,
-        "schema_name": schema,
-        "comment": model.comment,
-        "owner": session.role,
-        "default_version_name": model.default_version,
-        "versions": json.dumps([v.name for v in model.versions]),
-        "aliases": json.dumps({alias: v.name for v in model.versions for alias in v.aliases}),
-    }
+def _properties(text: str, *known: str) -> dict[str, str]:
+    given = assigned(text)
+    if given is None or not given.keys() <= set(known):
+        raise syntax_error(f"SET is followed by {' or '.join(f'{name} = ...' for name in known)}, not: {text}")
+    return given
 
 
-def _version_row(version: Version) -> dict[str, Any]:
-    database, schema, name = version.model
-    return {
-        "created_on": version.created_on,
-        "name": version.name,
-        "aliases": json.dumps(version.aliases),
-        "comment": version.comment,
-        "database_name": database,
-        "schema_name": schema,
-        "model_name": name,
-        "is_default_version": str(version.is_default).lower(),
-        "functions": json.dumps([m.name for m in version.methods]),
-        "metadata": version.metadata or "{}",
-        "user_data": json.dumps(version.manifest.get("user_data", {})),
-        "model_attributes": json.dumps(_attributes(version)),
-        "size": str(sum(f.stat().st_size for f in version.folder.rglob("*") if f.is_file())),
-        "environment": json.dumps({"default": {"python_version": _python_version(version)}}),
-        "runnable_in": json.dumps(version.manifest.get("target_platforms") or ["WAREHOUSE"]),
-        "inference_services": "[]",
-        "model_spec": version.spec_text,
-    }
-
-
-def _attributes(version: Version) -> dict[str, Any]:
-    spec = yaml.safe_load(version.spec_text)
-    client = "snowflake-ml-python"
-    return {"framework": spec.get("model_type"), "task": spec.get("task", "UNKNOWN"), "client": client}
-
-
-def _python_version(version: Version) -> str:
-    return str(next(iter(version.manifest["runtimes"].values()))["version"])
+def _text(given: dict[str, str], name: str) -> str | None:
+    value = given.get(name)
+    if value is None:
+        return None
+    if not value.startswith(("'", "$$")):
+        raise syntax_error(f"{name} is a text, not {value}")
+    return unquote(value)

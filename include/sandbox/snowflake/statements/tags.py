@@ -240,6 +240,7 @@ def _place(session: Session, name: str, domain: str) -> tuple[str, tags.Key, str
         *table, column = split_name(name)
         level, key = tags.carrier(session, "TABLE", ".".join('"' + p.replace('"', '""') + '"' for p in table))
         return level, key, _column(session, key, column)
+    kind = "MODEL" if kind == tags.MODULE else kind
     if kind not in tags.DOMAINS or kind == "DYNAMIC TABLE":
         raise unsupported(f"tags of the domain {domain}")
     return (*tags.carrier(session, kind, name), None)
@@ -249,9 +250,6 @@ def _place(session: Session, name: str, domain: str) -> tuple[str, tags.Key, str
 def get_tag(session: Session, tag: str, name: str, domain: str) -> str | None:
     """The value of a tag of an object or column, its own or inherited; NULL if it has none."""
     wanted = tags.find(session, tag).key
-    if domain.upper() == "MODULE":
-        models = session.account.models
-        return models.tag(session.qualify(name), ".".join(wanted))
     found = tags.references(session, *_place(session, name, domain))
     return next((r.value for r in found if r.tag == wanted), None)
 
@@ -284,8 +282,6 @@ def _direct(reference: tags.Reference) -> bool:
 def tag_references(session: Session, arguments: Arguments) -> pa.Table:
     """The tags of an object or column with their values, also inherited ones."""
     name, domain = arguments.get(0, "object_name"), arguments.get(1, "object_domain")
-    if domain.upper() == "MODULE":
-        return _table(_of_model(session, str(name)))
     return _table(tags.references(session, *_place(session, str(name), str(domain))))
 
 
@@ -297,13 +293,6 @@ def tag_references_all_columns(session: Session, arguments: Arguments) -> pa.Tab
     domain, key = tags.carrier(session, "TABLE", str(arguments.get(0, "object_name")))
     found = [r for column in tags.columns(session, key) for r in tags.references(session, domain, key, column)]
     return _table(found)
-
-
-def _of_model(session: Session, name: str) -> list[tags.Reference]:
-    key = session.qualify(name)
-    found = session.account.models.tags(key)
-    parts = {tag: tuple(tag.split(".")) for tag in found}
-    return [tags.Reference(parts[tag], value, "MODULE", "MODULE", key) for tag, value in found.items()]  # type: ignore[arg-type]
 
 
 @constant_function("ENTITY_DETAIL")
