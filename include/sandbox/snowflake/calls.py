@@ -13,7 +13,8 @@ from include.sandbox.snowflake.features import ENGINE_TYPES
 from include.sandbox.snowflake.model_sql import method_name
 
 if TYPE_CHECKING:
-    from include.sandbox.snowflake.models import Method, Version
+    from include.sandbox.snowflake.methods import Method
+    from include.sandbox.snowflake.models import Version
     from include.sandbox.snowflake.session import Session
 
 _NUMBERS = ("DECIMAL", "BIGINT", "INTEGER", "HUGEINT", "SMALLINT", "TINYINT", "DOUBLE", "FLOAT", "UBIGINT", "UINTEGER")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from include.sandbox.snowflake.calls import Call
     from include.sandbox.snowflake.model_sources import Source
-    from include.sandbox.snowflake.models import Method
+    from include.sandbox.snowflake.methods import Method
     from include.sandbox.snowflake.packages import Package
     from include.sandbox.snowflake.table_calls import TableCall
 

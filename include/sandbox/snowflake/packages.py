@@ -25,7 +25,7 @@ from include.sandbox.snowflake.errors import unsupported
 from include.sandbox.snowflake.features import to_arrow, to_frame
 
 if TYPE_CHECKING:
-    from include.sandbox.snowflake.models import Method
+    from include.sandbox.snowflake.methods import Method
 
 # Their predict changes nothing in the model, so several threads may be in it; of a model's own code nobody knows.
 _REENTRANT = {"sklearn", "xgboost"}
