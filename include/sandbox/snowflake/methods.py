@@ -66,7 +66,9 @@ def _feature_type(feature: dict[str, Any]) -> str:
     """A feature's type in the signature; a group of features is an object, and what has a shape an array."""
     if feature.get("shape"):
         return "ARRAY"
-    return "OBJECT" if "specs" in feature else str(feature["type"])
+    if "specs" in feature:
+        return "OBJECT"
+    return str(feature.get("type") or feature["dtype"])  # a parameter has a dtype
 
 
 def _max_batch_size(handler: Path) -> int | None:
