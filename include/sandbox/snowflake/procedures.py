@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from include.sandbox.snowflake import scanner
+from include.sandbox.snowflake import grammar
 from include.sandbox.snowflake.errors import invalid_argument_types, unsupported
 from include.sandbox.snowflake.results import Result
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session
 
 Procedure = Callable[["Session", list[Any]], Result]
+CALL = "CALL {name:name} {arguments:rest}"
 PROCEDURES: dict[str, Procedure] = {}
 
 
@@ -30,9 +31,9 @@ def procedure(name: str) -> Callable[[Procedure], Procedure]:
 
 def check(sql: str) -> None:
     """Refuse a CALL of a procedure that is not there; other statements are none of its business."""
-    found = scanner.tokens(sql)
-    if found and found[0].is_word("CALL"):
-        name = "".join(token.text for token in found[1:] if token.text != ";").split("(")[0].upper()
+    own = grammar.match(sql)
+    if own and own[0].grammar == CALL:
+        name = ".".join(grammar.split_name(str(own[1]["name"])))
         if name not in PROCEDURES:
             raise unsupported(f"CALL {name}")
 

@@ -13,9 +13,10 @@ from include.sandbox.snowflake.background import BackgroundSession
 from include.sandbox.snowflake.catalog import Entry
 from include.sandbox.snowflake.constants import constant_function
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, not_found, syntax_error, unsupported
-from include.sandbox.snowflake.grammar import statement
+from include.sandbox.snowflake.grammar import Effect, statement
 from include.sandbox.snowflake.histories import window
 from include.sandbox.snowflake.results import CREATED_ON, DONE, Result, dropped, rows, status
+from include.sandbox.snowflake.statements import tags  # noqa: F401 (ALTER ... SET TAG is to be found before ours)
 from include.sandbox.snowflake.tables import Arguments, table_function
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _PROPERTIES = {"WAREHOUSE": "name", "SCHEDULE": "text", "COMMENT": "text", "CONF
 # ---- definitions ---------------------------------------------------------------------------------
 
 
-@statement("CREATE [replace:OR REPLACE] ALERT [absent:IF NOT EXISTS] {name:name} {rest:rest}")
+@statement("CREATE [replace:OR REPLACE] ALERT [absent:IF NOT EXISTS] {name:name} {rest:rest}", Effect.DDL)
 def create_alert(session: Session, name: str, rest: str, replace: str | None, absent: str | None) -> Result:
     """Create an alert, suspended: WAREHOUSE, SCHEDULE, COMMENT, IF (EXISTS (query)) THEN a statement or block."""
     key = background.new_key(session, name)
@@ -42,7 +43,7 @@ def create_alert(session: Session, name: str, rest: str, replace: str | None, ab
     return status(f"Alert {key[2]} successfully created." if made else f"{key[2]} already exists, statement succeeded.")
 
 
-@statement("ALTER ALERT [exists:IF EXISTS] {name:name} {rest:rest}")
+@statement("ALTER ALERT [exists:IF EXISTS] {name:name} {rest:rest}", Effect.DDL)
 def alter_alert(session: Session, name: str, rest: str, exists: str | None) -> Result:
     """RESUME or SUSPEND an alert, SET or UNSET its properties, MODIFY its CONDITION or ACTION."""
     catalog = session.account.catalog
@@ -54,7 +55,7 @@ def alter_alert(session: Session, name: str, rest: str, exists: str | None) -> R
     return status(DONE)
 
 
-@statement("DROP ALERT [exists:IF EXISTS] {name:name}")
+@statement("DROP ALERT [exists:IF EXISTS] {name:name}", Effect.DDL)
 def drop_alert(session: Session, name: str, exists: str | None) -> Result:
     """Remove an alert; its history stays."""
     key = session.qualify(name)

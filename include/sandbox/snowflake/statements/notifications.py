@@ -11,7 +11,7 @@ import pyarrow as pa
 from include.sandbox.snowflake import mail, properties
 from include.sandbox.snowflake.constants import constant_function
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, invalid_argument_types, unsupported
-from include.sandbox.snowflake.grammar import matches, resolve_identifier, statement
+from include.sandbox.snowflake.grammar import Effect, matches, resolve_identifier, statement
 from include.sandbox.snowflake.mail import Mail
 from include.sandbox.snowflake.procedures import procedure, texts, value_result
 from include.sandbox.snowflake.results import CREATED_ON, DONE, Result, dropped, rows, status
@@ -39,7 +39,10 @@ _MOST_RECIPIENTS = 50
 # ---- integrations --------------------------------------------------------------------------------
 
 
-@statement("CREATE [replace:OR REPLACE] NOTIFICATION INTEGRATION [absent:IF NOT EXISTS] {name:ident} {options:rest}")
+@statement(
+    "CREATE [replace:OR REPLACE] NOTIFICATION INTEGRATION [absent:IF NOT EXISTS] {name:ident} {options:rest}",
+    Effect.DDL,
+)
 def create_integration(session: Session, name: str, options: str, replace: str | None, absent: str | None) -> Result:
     """Create an integration for e-mail; its mail lands in the sandbox's mailbox folder."""
     if replace and absent:
@@ -58,7 +61,7 @@ def create_integration(session: Session, name: str, options: str, replace: str |
     )
 
 
-@statement("ALTER [NOTIFICATION] INTEGRATION [exists:IF EXISTS] {name:ident} SET {options:rest}")
+@statement("ALTER [NOTIFICATION] INTEGRATION [exists:IF EXISTS] {name:ident} SET {options:rest}", Effect.DDL)
 def alter_integration(session: Session, name: str, options: str, exists: str | None) -> Result:
     """Change whether an integration is enabled, who may get its mail, its defaults or its comment."""
     values = properties.parse(options, _ALTERABLE, _OWNER).values
@@ -70,7 +73,7 @@ def alter_integration(session: Session, name: str, options: str, exists: str | N
     return status(DONE)
 
 
-@statement("ALTER [NOTIFICATION] INTEGRATION [exists:IF EXISTS] {name:ident} UNSET {names:rest}")
+@statement("ALTER [NOTIFICATION] INTEGRATION [exists:IF EXISTS] {name:ident} UNSET {names:rest}", Effect.DDL)
 def unset_integration(session: Session, name: str, names: str, exists: str | None) -> Result:
     """Forget an integration's recipients, subject or comment."""
     unset = properties.names(names, {n: k for n, k in _ALTERABLE.items() if n != "ENABLED"}, _OWNER)
@@ -80,7 +83,7 @@ def unset_integration(session: Session, name: str, names: str, exists: str | Non
     return status(DONE)
 
 
-@statement("DROP [NOTIFICATION] INTEGRATION [exists:IF EXISTS] {name:ident}")
+@statement("DROP [NOTIFICATION] INTEGRATION [exists:IF EXISTS] {name:ident}", Effect.DDL)
 def drop_integration(session: Session, name: str, exists: str | None) -> Result:
     """Remove an integration; the mail that it has sent stays."""
     if not exists:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from include.sandbox.snowflake import execution, scanner, scripting
 from include.sandbox.snowflake.errors import syntax_error, unsupported
 from include.sandbox.snowflake.grammar import split_name, statement, unquote
-from include.sandbox.snowflake.procedures import PROCEDURES
+from include.sandbox.snowflake.procedures import CALL, PROCEDURES
 from include.sandbox.snowflake.results import Result
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session
 
 
-@statement("CALL {name:name} {arguments:rest}")
+@statement(CALL)
 def call(session: Session, name: str, arguments: str, params: Any) -> Result:
     """Run one of Snowflake's own procedures; others are refused."""
     found = scanner.tokens(arguments)
