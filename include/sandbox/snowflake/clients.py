@@ -112,7 +112,9 @@ class Clients:
         if not token:
             raise SqlError(390104, "08001", "User must login again to access the service.")
         client = known.get(token)
-        if client is None:
+        if client is None or client.session.is_closed:
+            if client:
+                self.end(client)
             raise session_gone()
         if request.client:
             client.connections.add((request.client.host, request.client.port))

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import duckdb
 import snowflake.connector.errors
 
+from include.sandbox.snowflake import refusals
+
 COMPILATION = "SQL compilation error:\n"
 
 
@@ -29,9 +31,9 @@ class SqlError(Exception):
 
 def unsupported(what: str) -> SqlError:
     """The one refusal for everything that the sandbox does not implement."""
-    return SqlError(
-        2, "0A000", f"Unsupported feature '{what}': the Snowflake sandbox does not implement this statement."
-    )
+    why = refusals.reason(what)
+    told = f"does not implement this: {why}." if why else "does not implement this statement."
+    return SqlError(2, "0A000", f"Unsupported feature '{what}': the Snowflake sandbox {told}")
 
 
 def canceled() -> SqlError:
@@ -140,6 +142,9 @@ _TRANSLATIONS: list[tuple[str, int, str, str]] = [
     ),
     (r'Ambiguous reference to column name "(.+?)"', 2008, "42601", "ambiguous column name '{0}'"),
 ]
+_UNSUPPORTED: list[tuple[str, str]] = [
+    (r"Attempting to write to database .+ already modified database", "changes of two databases in one transaction"),
+]
 _RUNTIME: list[tuple[str, int, str, str]] = [
     (r"Could not convert string '(.*?)' to", 100038, "22018", "Numeric value '{0}' is not recognized"),
     (r'invalid (?:timestamp|date).*?"(.*?)"', 100040, "22007", "Date '{0}' is not recognized"),
@@ -163,6 +168,9 @@ def translate(error: BaseException) -> SqlError:
         return SqlError(error.errno or 2, error.sqlstate or "42000", error.raw_msg or str(error))
     if isinstance(error, NotImplementedError):
         return unsupported(str(error))
+    for pattern, what in _UNSUPPORTED:
+        if re.search(pattern, _text(error)):
+            return unsupported(what)
     return _recognised(error) or _by_kind(error)
 
 

@@ -15,6 +15,7 @@ from include.sandbox.snowflake import (
     files,
     functions,
     grammar,
+    grants,
     inference,
     model_sql,
     pipes,
@@ -61,19 +62,21 @@ def execute(
     """Run one statement; whatever goes wrong is raised as an `SqlError`."""
     query = query or Query(session, sql)
     if is_out_of_turn(sql):
+        query.is_out_of_turn = True
         return _execute(query, params, batch, describe_only=describe_only)
     session.account.queries.arrive(query)
     with session.busy:
         return _execute(query, params, batch, describe_only=describe_only)
 
 
+_TELLING = re.compile(r"\(?(?:SHOW|DESC|LIST|LS)\b")  # the grammars of statements that change nothing
 _STOPPING = re.compile(r"SYSTEM\$(?:CANCEL|ABORT)|\bABORT\b", re.IGNORECASE)
 
 
 def is_out_of_turn(sql: str) -> bool:
     """True for a statement that stops others, and so must not wait until they have ended."""
     own = grammar.match(sql) if _STOPPING.search(sql[:1000]) else None
-    return bool(own) and own[0].run in OUT_OF_TURN
+    return own is not None and own[0].run in OUT_OF_TURN
 
 
 def _execute(query: Query, params: Any, batch: list[tuple[Any, ...]] | None, *, describe_only: bool) -> Result:
@@ -117,6 +120,8 @@ def run(
     if len(links := pipes.links(sql)) > 1:
         return pipes.run(session, links, params, _run_link, describe=describe_only)
     if found := grammar.match(sql):
+        if describe_only and not _TELLING.match(found[0].grammar):
+            return status(DONE)
         return _run_own(session, *found, params)
     expression = _parse(substitute_variables(definitions.usual_spelling(sql), session.variables))
     params = list(params) if isinstance(params, tuple) else params
@@ -153,11 +158,15 @@ def _run_link(session: Session, sql: str, params: Any, describe_only: bool) -> R
 def _run_own(session: Session, own: grammar.Statement, values: dict[str, Any], params: Any) -> Result:
     if own.takes_params:
         values = {**values, "params": params}
+    result: Result
     if own.effect is grammar.Effect.DDL:
         session.transaction.commit()
         with session.account.engine.ddl:
-            return own.run(session, **values)
-    return own.run(session, **values)
+            result = own.run(session, **values)
+    else:
+        result = own.run(session, **values)
+    grants.after_own(session, own, values)
+    return result
 
 
 def _describe(session: Session, expression: exp.Expression, params: Any) -> Result:
@@ -232,6 +241,7 @@ def _define(session: Session, expression: exp.Expression, params: Any, timeout: 
             defined = inference.rewrite(defined, registered)
             with session.account.engine.ddl:
                 result = session.cursor.run(defined, _copied(params))
+            grants.after_definition(session, expression)
             return definitions.after_definition(expression, session, result)
 
     return session.transaction.alter(rewrite.target_of(expression), run, timeout)

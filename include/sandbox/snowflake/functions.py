@@ -21,7 +21,7 @@ _SESSION_FUNCTIONS: dict[str, Callable[[Session], Any]] = {
     "CURRENT_ACCOUNT_NAME": lambda s: s.account.name,
     "CURRENT_ORGANIZATION_NAME": lambda _: "SANDBOX",
     "CURRENT_REGION": lambda _: "SANDBOX",
-    "CURRENT_USER": lambda s: s.account.user,
+    "CURRENT_USER": lambda s: s.user,
     "CURRENT_ROLE": lambda s: s.role,
     "CURRENT_WAREHOUSE": lambda s: s.warehouse,
     "CURRENT_DATABASE": lambda s: s.database,
@@ -31,8 +31,6 @@ _SESSION_FUNCTIONS: dict[str, Callable[[Session], Any]] = {
     "CURRENT_AVAILABLE_ROLES": lambda s: f'[ "{s.account.role}" ]',
     "CURRENT_CLIENT": lambda _: "PythonConnector",
     "SYSTEM$ML_PLATFORM_CAPABILITIES": lambda _: "{}",
-    # A session's statements run one at a time, so when this one runs no other does.
-    "SYSTEM$CANCEL_ALL_QUERIES": lambda _: "0 executions identified for cancellation",
 }
 
 

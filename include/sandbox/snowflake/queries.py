@@ -35,10 +35,12 @@ class Query:
     parameters: dict[str, Any] = field(default_factory=dict)  # for this statement only, by upper-case name
     kind: str | None = None  # where it cannot be told from the text
     is_internal: bool = False
+    is_out_of_turn: bool = False
     arrived: int = field(default_factory=_now)
     children: list[Query] = field(default_factory=list)
     deadline: float | None = None
     stopped: SqlError | None = None
+    noticed: threading.Event = field(default_factory=threading.Event)  # set when it is stopped
     context: tuple[str | None, str | None, str, str | None] | None = None
 
     def parameter(self, name: str) -> Any:
@@ -66,9 +68,10 @@ class Queries:
 
     def start(self, query: Query) -> None:
         """Take note that a statement runs now; one that was stopped while it waited does not."""
-        self.arrive(query)
         session = query.session
-        session.current = query
+        if not query.is_out_of_turn:
+            self.arrive(query)
+            session.current = query
         query.context = session.context
         if seconds := float(query.parameter("STATEMENT_TIMEOUT_IN_SECONDS") or 0):
             query.deadline = time.monotonic() + seconds
@@ -117,8 +120,10 @@ class Queries:
     def stop(self, query: Query, reason: SqlError | None = None) -> None:
         """End a statement, also where it waits for its turn or for a lock."""
         query.stopped = query.stopped or reason or canceled()
+        query.noticed.set()
         for child in query.children:
             child.stopped = query.stopped
+            child.noticed.set()
             if query.session.current is child:
                 query.session.interrupt()
         if query.session.current is query:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from include.sandbox.snowflake import grammar, statements
+from include.sandbox.snowflake import grammar, refusals, statements
 
 
 def markdown() -> str:
@@ -23,4 +23,4 @@ def _readable(text: str) -> str:
 
 
 if __name__ == "__main__":
-    print(markdown())
+    print(markdown(), refusals.markdown(), sep="\n\n")

@@ -6,7 +6,7 @@ import json
 import logging
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fakesnow.converter import from_binding
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session
 
 log = logging.getLogger(__name__)
-Body = dict[str, Any]
+Body: TypeAlias = dict[str, Any]
 _SEVERAL = 0xA000  # the type of a request of several statements
 
 
@@ -126,7 +126,7 @@ def _bound(binding: Body, value: Any) -> Any:
 
 def answer(session: Session, result: Result) -> bytes:
     """The response of a statement that has succeeded."""
-    data = {
+    data: Body = {
         "queryId": result.query_id,
         "finalDatabaseName": session.database,
         "finalSchemaName": session.schema,
@@ -170,7 +170,7 @@ def state(session: Session, query_id: str) -> list[Body]:
     record = queries.history.get(query_id)
     if record is None or record.user_name != session.user:
         return []
-    told = {"id": query_id, "status": record.execution_status}
+    told: Body = {"id": query_id, "status": record.execution_status}
     if record.error_code:
         told |= {"errorCode": record.error_code, "errorMessage": record.error_message}
     return [told]

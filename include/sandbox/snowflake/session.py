@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from include.sandbox.snowflake import grammar
 from include.sandbox.snowflake.catalog import Catalog
@@ -55,6 +56,7 @@ class Account:
     locks: LockTable = field(default_factory=LockTable)
     packages: PackageCache = field(default_factory=PackageCache)
     scheduler: Scheduler = field(default_factory=Scheduler)
+    sessions: WeakSet[Session] = field(default_factory=WeakSet)
     # The history outlives the process, so no two sessions ever have one number.
     session_ids: itertools.count[int] = field(default_factory=lambda: itertools.count(time.time_ns() // 1_000_000))
 
@@ -84,6 +86,7 @@ class Session:
 
     def __init__(self, account: Account, user: str | None = None) -> None:
         self.account = account
+        account.sessions.add(self)
         self.user = user or account.user
         self.id = next(account.session_ids)
         self.cursor = account.engine.cursor()
@@ -140,8 +143,17 @@ class Session:
         for query in self.account.queries.of(self):
             self.account.queries.stop(query)
 
+    def wait(self, seconds: float) -> None:
+        """Let a statement wait until it is stopped."""
+        if self.current is None:
+            time.sleep(seconds)
+        elif self.current.noticed.wait(seconds):
+            self.current.check()
+
     def close(self) -> None:
         """End the session: roll back what is open, drop what is temporary."""
+        if self.is_closed:
+            return
         self.is_closed = True
         self.cancel()
         with self.busy:

@@ -157,7 +157,6 @@ def test_errors_are_snowflakes(cursor: SnowflakeCursor, sql: str, code: int, tex
         "CREATE DYNAMIC TABLE d TARGET_LAG = '1 day' WAREHOUSE = w AS SELECT 1 AS a",
         "CREATE FUNCTION f() RETURNS INT AS $$ 1 $$",
         "CREATE TASK t SCHEDULE = '1 minute' AS SELECT 1",
-        "CREATE WAREHOUSE w",
         "CALL p()",
         "SELECT * FROM t AT (OFFSET => -60)",
         "ALTER SESSION SET TIMEZONE = 'Europe/Oslo'",

@@ -1,4 +1,4 @@
-"""The SQL of what the whole account shares: rights, package repositories."""
+"""The SQL of the account's package repositories."""
 
 from __future__ import annotations
 
@@ -10,17 +10,11 @@ import pyarrow as pa
 
 from include.sandbox.snowflake.errors import not_found
 from include.sandbox.snowflake.grammar import split_name, statement
-from include.sandbox.snowflake.results import DONE, Result, rows, status
+from include.sandbox.snowflake.results import Result, rows
 from include.sandbox.snowflake.tables import information_schema
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session
-
-
-@statement("(GRANT|REVOKE) {privileges:rest} (TO|FROM) {grantee:rest}")
-def grant(session: Session, privileges: str, grantee: str) -> Result:  # noqa: ARG001
-    """Accepted: the sandbox has one role, with all rights."""
-    return status(DONE)
 
 
 @statement("(DESC|DESCRIBE) ARTIFACT REPOSITORY {name:name}")

@@ -74,7 +74,7 @@ def show_parameters(session: Session, like: str | None, **place: str | None) -> 
         else:
             session.account.warehouses.get(resolve_identifier(name))
     values = parameters.DEFAULTS if named or place["account"] else session.parameters
-    known = parameters.PARAMETERS.values()
+    known = list(parameters.PARAMETERS.values())
     if "warehouse" in named:
         known = [p for p in known if p.name.startswith("STATEMENT_")]
     records = [
