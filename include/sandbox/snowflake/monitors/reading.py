@@ -24,6 +24,7 @@ from include.sandbox.snowflake.monitors.definition import Monitor, kind_of
 from include.sandbox.snowflake.session import Session
 
 if TYPE_CHECKING:
+    from include.sandbox.snowflake.catalog import Key
     from include.sandbox.snowflake.monitors.windows import TimeRange
     from include.sandbox.snowflake.session import Account
 
@@ -33,10 +34,11 @@ _sweeping = threading.Lock()
 
 
 @contextmanager
-def reader(account: Account) -> Iterator[Session]:
-    """A session that sees what is committed, and nobody's temporary tables."""
+def reader(account: Account, place: Key) -> Iterator[Session]:
+    """A session in a monitor's schema that sees what is committed, and nobody's temporary tables."""
     session = Session(account)
     try:
+        session.use(*place[:2])
         yield session
     finally:
         session.close()

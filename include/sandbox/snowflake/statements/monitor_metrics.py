@@ -77,9 +77,9 @@ class _Call:
             raise invalid_argument_types(function, types)
         granularity, start, end, extra = [*given[required:], None, None, None, None][:4]
         self.account = session.account
-        key = session.qualify(options.name(given[0], "MODEL_MONITOR_NAME"))
-        self.monitor = Monitor.of(session.account.catalog.get(reading.KIND, key))
-        self.name = ".".join(key)
+        self.key = session.qualify(options.name(given[0], "MODEL_MONITOR_NAME"))
+        self.monitor = Monitor.of(session.account.catalog.get(reading.KIND, self.key))
+        self.name = ".".join(self.key)
         self.metric: str = given[1]
         self.column = options.identifier(given[2], "COLUMN_NAME") if has_column else ""
         if has_column and self.column not in self.monitor.measured_columns:
@@ -103,7 +103,7 @@ class _Call:
     ) -> pa.Table:
         """Compute a metric over columns of the source and of the baseline, by the names that they have in its query."""
         segment = {"segment": self.segment[0]} if self.segment else {}
-        with reading.reader(self.account) as reader:
+        with reading.reader(self.account, self.key) as reader:
             columns = {"ts": self.monitor.timestamp_column, **source, **segment}
             tables = {"source": (reading.source_rows(reader, self.monitor, columns, self.range), source)}
             if baseline:

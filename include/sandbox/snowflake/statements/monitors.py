@@ -76,7 +76,7 @@ def create_monitor(session: Session, name: str, properties: str, replace: str | 
             return status(f"{key[2]} already exists, statement succeeded.")
         if old and not replace:
             raise already_exists(".".join(key))
-        with reading.reader(session.account) as reader:
+        with reading.reader(session.account, key) as reader:
             monitor = _new_monitor(session, reader, key, values)
         catalog.create(KIND, key, asdict(monitor), replace=bool(replace))
         _forget_files(session.account, old)
@@ -171,7 +171,7 @@ def _alter(session: Session, name: str, exists: str | None, change: Callable[[Se
         if exists and not catalog.find(KIND, key):
             return status(DONE)
         old = Monitor.of(catalog.get(KIND, key))
-        with reading.reader(session.account) as reader:
+        with reading.reader(session.account, key) as reader:
             new = change(reader, old)
         catalog.update(KIND, key, **asdict(new))
         kept = {new.baseline_snapshot, new.source_snapshot}
