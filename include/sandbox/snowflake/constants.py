@@ -51,6 +51,8 @@ def call(name: str, node: exp.Func, session: Session) -> exp.Expression:
 def _constant(name: str, argument: exp.Expression) -> Any:
     if isinstance(argument, exp.Literal):
         return argument.name if argument.is_string else argument.to_py()
+    if isinstance(argument, exp.RawString):  # between dollars
+        return argument.name
     if isinstance(argument, exp.Boolean | exp.Null | exp.Neg):
         return argument.to_py()
     raise unsupported(f"{name} of anything but constants")

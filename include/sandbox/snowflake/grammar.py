@@ -17,17 +17,18 @@ from typing import Any
 
 # None of these gives back what it has taken: a text is read in one way, and in a time that grows with its length.
 _QUOTED = r'"(?>[^"]+|"")++"'
-_IDENTIFIER = rf"(?:{_QUOTED}|[A-Za-z_][A-Za-z0-9_$]*+)"
+IDENTIFIER = rf"(?:{_QUOTED}|[A-Za-z_][A-Za-z0-9_$]*+)"
+NAME = rf"{IDENTIFIER}(?:\s*\.\s*{IDENTIFIER}){{0,2}}"
 _LITERAL = r"'(?>[^'\\]+|''|\\.)*+'"
-_STRING = rf"(?:{_LITERAL}|(?>\$\$.*?\$\$(?!\$)))"
+STRING = rf"(?:{_LITERAL}|(?>\$\$.*?\$\$(?!\$)))"
 _LOCATION = (
     rf"""(?:@(?>{_QUOTED}|[^\s;,()'"])++|'(?:@|snow:|file:)(?>[^'\\]+|''|\\.)*+'"""
     rf"""|snow://(?>{_QUOTED}|[^\s;"])++|file://[^\s;]++|\?)"""
 )
 _SPACE = r"(?>\s+|/\*.*?\*/|--[^\n]*+(?:\n|\Z)|//[^\n]*+(?:\n|\Z))"
-_GAP = rf"{_SPACE}*+"
-_VALUE = rf"(?:{_STRING}|{_IDENTIFIER}|[\d.]++)"
-_BETWEEN = rf"{_GAP}(?:,{_GAP}(?=\w))?"
+GAP = rf"{_SPACE}*+"
+_VALUE = rf"(?:{STRING}|{IDENTIFIER}|[\d.]++)"
+_BETWEEN = rf"{GAP}(?:,{GAP}(?=\w))?"
 # What is not closed reaches to the end, so that it is read once.
 _TOKEN = (
     r"(?>'(?>[^'\\]+|''|\\.)*+(?:'|\\?\Z)|\$\$.*?(?:\$\$(?!\$)|\Z)" + r'|"[^"]*+(?:"|\Z)|[A-Za-z0-9_$]++'
@@ -35,12 +36,12 @@ _TOKEN = (
 )
 
 _KINDS = {
-    "ident": _IDENTIFIER,
-    "name": rf"{_IDENTIFIER}(?:\s*\.\s*{_IDENTIFIER}){{0,2}}",
-    "text": _STRING,
-    "word": rf"(?:{_IDENTIFIER}|{_LITERAL})",
+    "ident": IDENTIFIER,
+    "name": NAME,
+    "text": STRING,
+    "word": rf"(?:{IDENTIFIER}|{_LITERAL})",
     "place": _LOCATION,
-    "assignments": rf"(?:[A-Za-z_]\w*+{_GAP}={_GAP}{_VALUE}{_BETWEEN})++",
+    "assignments": rf"(?:[A-Za-z_]\w*+{GAP}={GAP}{_VALUE}{_BETWEEN})++",
     "number": r"\d++(?![\w$.])",
     "rest": rf"{_TOKEN}*?",
 }
@@ -117,11 +118,11 @@ def _regex(nodes: Sequence) -> str:
 
 def _regex_of(node: Word | Sign | Value | Choice) -> str:
     if isinstance(node, Value):
-        return rf"(?P<{node.name}>{_KINDS[node.kind]}){_GAP}"
+        return rf"(?P<{node.name}>{_KINDS[node.kind]}){GAP}"
     if isinstance(node, Word):
-        return rf"{re.escape(node.text)}(?![\w$]){_GAP}"
+        return rf"{re.escape(node.text)}(?![\w$]){GAP}"
     if isinstance(node, Sign):
-        return re.escape(node.text) + _GAP
+        return re.escape(node.text) + GAP
     branches = "|".join(_regex(branch) for branch in node.branches)
     return f"({f'?P<{node.name}>' if node.name else '?:'}{branches}){'?' if node.optional else ''}"
 
@@ -143,7 +144,7 @@ def _openings(nodes: Sequence, length: int = 2) -> set[tuple[str | None, ...]]:
 
 def compile_grammar(grammar: str) -> re.Pattern[str]:
     """Turn a grammar into a regular expression over the text of a whole statement."""
-    return re.compile(rf"{_GAP}{_regex(parse(grammar))}(?:;{_GAP})*+\Z", _FLAGS)
+    return re.compile(rf"{GAP}{_regex(parse(grammar))}(?:;{GAP})*+\Z", _FLAGS)
 
 
 # ---- the table ----
@@ -205,8 +206,8 @@ def statement(grammar: str, effect: Effect = Effect.NONE) -> Callable[[Callable[
     return register
 
 
-_LEADING = re.compile(_GAP, _FLAGS)
-_OPENING = re.compile(rf"([\w$]*+){_GAP}([\w$]*+)", _FLAGS)
+_LEADING = re.compile(GAP, _FLAGS)
+_OPENING = re.compile(rf"([\w$]*+){GAP}([\w$]*+)", _FLAGS)
 
 
 def match(sql: str) -> tuple[Statement, dict[str, str | None]] | None:
@@ -236,7 +237,7 @@ def _candidates(first: str, second: str) -> list[Statement]:
 
 def split_name(text: str) -> tuple[str, ...]:
     """Split a dotted name into resolved parts: unquoted ones in capitals, quoted ones as written."""
-    return tuple(resolve_identifier(part) for part in re.findall(_IDENTIFIER, text))
+    return tuple(resolve_identifier(part) for part in re.findall(IDENTIFIER, text))
 
 
 def resolve_identifier(text: str) -> str:
@@ -266,7 +267,7 @@ def _unescaped(found: re.Match[str]) -> str:
     return _ESCAPES.get(character, character) if character else "'"
 
 
-_PAIR = re.compile(rf"([A-Za-z_]\w*+){_GAP}={_GAP}({_VALUE})", _FLAGS)
+_PAIR = re.compile(rf"([A-Za-z_]\w*+){GAP}={GAP}({_VALUE})", _FLAGS)
 
 
 def assigned(text: str) -> dict[str, str] | None:

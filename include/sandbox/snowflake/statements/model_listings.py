@@ -71,7 +71,7 @@ def show_functions(session: Session, like: str | None, name: str, version: str |
 
 _VIEW_COLUMNS = {
     **_texts("DATABASE_NAME SCHEMA_NAME MODEL_NAME MODEL_VERSION_NAME"),
-    "VERSION_ALIASES": pa.list_(pa.string()),
+    "VERSION_ALIASES": pa.json_(),
     **_texts("COMMENT OWNER"),
     **dict.fromkeys(["CREATED", "LAST_ALTERED"], CREATED_ON),
     **_texts("FUNCTIONS MODEL_TYPE PYTHON_VERSION LANGUAGE DEPENDENCIES METADATA USERDATA"),
@@ -149,7 +149,7 @@ def _view_row(version: Version, owner: str) -> dict[str, Any]:
     values = (
         *version.model,
         version.name,
-        version.aliases,
+        json.dumps(version.aliases),
         version.comment,
         owner,
         version.created_on,

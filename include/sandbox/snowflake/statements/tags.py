@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from include.sandbox.snowflake import tags
+from include.sandbox.snowflake import grammar, tags
 from include.sandbox.snowflake.constants import constant_function
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, syntax_error, unsupported
 from include.sandbox.snowflake.grammar import Effect, resolve_identifier, split_name, statement, unquote
@@ -19,9 +19,7 @@ from include.sandbox.snowflake.tables import Arguments, table_function
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session
 
-_TEXT = r"(?:'(?:[^'\\]|''|\\.)*'|\$\$.*?\$\$)"
-_IDENTIFIER = r'(?:"(?:[^"]|"")+"|[A-Za-z_][\w$]*)'
-_NAME = rf"{_IDENTIFIER}(?:\s*\.\s*{_IDENTIFIER}){{0,2}}"
+_TEXT, _NAME = grammar.STRING, grammar.NAME
 _TEXTS = re.compile(rf"\s*{_TEXT}(?:\s*,\s*{_TEXT})*\s*", re.DOTALL)
 _OPTIONS = re.compile(
     rf"\s*(?:ALLOWED_VALUES\s+(?P<allowed>{_TEXT}(?:\s*,\s*{_TEXT})*))?\s*(?:COMMENT\s*=\s*(?P<comment>{_TEXT}))?\s*",
