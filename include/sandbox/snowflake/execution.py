@@ -19,6 +19,7 @@ from include.sandbox.snowflake import (
     inference,
     model_sql,
     pipes,
+    refresh,
     rewrite,
     tables,
     tags,
@@ -134,11 +135,13 @@ def run(
     rewrite.qualify_tables(expression, session)
     if describe_only:
         return _describe(session, expression, params)
+    refresh.before(session, expression, run)
     if params and expression.find(exp.ModelAttribute):
         expression, params = inference.inline_values(expression, params), None
     result = _dispatch(session, expression.copy() if given_tags is not None else expression, params, batch)
     if given_tags is not None:
         tags.after(session, expression, given_tags)
+        refresh.after(session, expression)
     return result
 
 

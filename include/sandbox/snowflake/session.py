@@ -15,6 +15,7 @@ from weakref import WeakSet
 
 from include.sandbox.snowflake import grammar
 from include.sandbox.snowflake.catalog import Catalog
+from include.sandbox.snowflake.dynamic_tables import Refreshes, recover
 from include.sandbox.snowflake.engine import Engine
 from include.sandbox.snowflake.errors import SqlError
 from include.sandbox.snowflake.locks import LockTable
@@ -56,6 +57,7 @@ class Account:
     locks: LockTable = field(default_factory=LockTable)
     packages: PackageCache = field(default_factory=PackageCache)
     scheduler: Scheduler = field(default_factory=Scheduler)
+    refreshes: Refreshes = field(default_factory=Refreshes)
     sessions: WeakSet[Session] = field(default_factory=WeakSet)
     # The history outlives the process, so no two sessions ever have one number.
     session_ids: itertools.count[int] = field(default_factory=lambda: itertools.count(time.time_ns() // 1_000_000))
@@ -64,14 +66,15 @@ class Account:
     def open(cls, folder: Path, *, name: str, user: str, role: str, warehouse: str) -> Account:
         """The account that is kept in a folder; an empty one is a new account."""
         folder.mkdir(parents=True, exist_ok=True)
-        catalog = Catalog(folder)
+        catalog, engine = Catalog(folder), Engine(folder)
+        recover(engine, catalog)
         return cls(
             name=name,
             user=user,
             role=role,
             warehouse=warehouse,
             folder=folder,
-            engine=Engine(folder),
+            engine=engine,
             models=ModelStore(folder),
             catalog=catalog,
             queries=Queries(QueryHistory(folder)),
@@ -105,6 +108,8 @@ class Session:
         self.query_ids: deque[str] = deque(maxlen=_KEPT_QUERY_IDS)
         self.first_query_id: str | None = None
         self.current: Query | None = None
+        self.maintains: TableKey | None = None  # the dynamic table that this session refreshes
+        self.helper: Session | None = None  # a session that works for the statement under way
         self.is_closed = False
         self.started = datetime.now(UTC)
         self.busy = threading.Lock()
@@ -137,6 +142,8 @@ class Session:
         """Make the running statement notice that it has been stopped, also where it waits for a lock."""
         self.account.locks.cancel(self)
         self.transaction.interrupt()
+        if helper := self.helper:
+            helper.interrupt()
 
     def cancel(self) -> None:
         """Stop the statements that run and wait."""

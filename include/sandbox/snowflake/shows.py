@@ -96,7 +96,7 @@ def _place(session: Session, found: re.Match[str]) -> tuple[str | None, str | No
     is_database = found["name"] and len(parts) == 1 and parts[0] in engine.databases()
     if is_database and not engine.has_schema(session.database, parts[0]):
         return parts[0], None
-    return (*((_current(session),) if len(parts) == 1 else ()), *parts)  # type: ignore[return-value]
+    return (*((_current(session),) if len(parts) == 1 else ()), *parts)
 
 
 def _current(session: Session) -> str:

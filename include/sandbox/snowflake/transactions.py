@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
+from datetime import UTC, datetime
 
 import duckdb
 
@@ -27,6 +28,7 @@ class Transaction:
         self._locks = locks
         self._owner = owner
         self._begun = False  # DuckDB's own transaction
+        self._began_at: datetime | None = None
         self._changes: list[tuple[Run, int | None]] = []
         self._shield = threading.RLock()  # held where nothing may interrupt
         self.open = False
@@ -61,6 +63,11 @@ class Transaction:
             self._undo()
         finally:
             self._finish()
+
+    def see(self, changed: datetime) -> None:
+        """Make sure that the next statement sees what was committed until this time."""
+        if self._begun and self._began_at and self._began_at <= changed:
+            self._redo_changes()
 
     def query(self, run: Run) -> Result:
         """Run a statement that changes nothing."""
@@ -117,6 +124,7 @@ class Transaction:
 
     def _start(self) -> None:
         if not self._begun:
+            self._began_at = datetime.now(UTC)
             self._cursor.duck.execute("BEGIN")
             self._begun = True
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.cursor import SnowflakeCursor
+from snowflake.connector.errors import ProgrammingError
 from snowflake_support import fresh, refused
 
 
@@ -72,10 +73,10 @@ def test_a_tag_that_is_not_there_or_not_allowed_is_refused_before_anything_is_ma
     cursor.execute(f"CREATE TAG {tag} ALLOWED_VALUES 'a'")
     with refused(2003):
         cursor.execute(f"CREATE TABLE {table} (a INT) WITH TAG ({fresh('NONE')} = 'a')")
-    with pytest.raises(Exception, match=tag):
+    with pytest.raises(ProgrammingError, match=tag):
         cursor.execute(f"CREATE TABLE {table} (a INT) WITH TAG ({tag} = 'b')")
     cursor.execute(f"CREATE TABLE {table} (a INT)")
-    with pytest.raises(Exception, match=tag):
+    with pytest.raises(ProgrammingError, match=tag):
         cursor.execute(f"ALTER TABLE {table} SET TAG {tag} = 'b'")
     with refused(2003):
         cursor.execute(f"ALTER TABLE {table} SET TAG {fresh('NONE')} = 'b'")

@@ -91,13 +91,13 @@ def unset_tag_comment(session: Session, name: str, exists: str | None) -> Result
 
 
 @statement("ALTER TAG [exists:IF EXISTS] {name:name} UNSET ALLOWED_VALUES", Effect.DDL)
-def unset_allowed_values(session: Session, name: str, exists: str | None) -> Result:
+def unset_allowedvalues_of(session: Session, name: str, exists: str | None) -> Result:
     """Let a tag have any value."""
     return _alter(session, name, exists, allowed=None)
 
 
 @statement("ALTER TAG [exists:IF EXISTS] {name:name} ADD ALLOWED_VALUES {values:rest}", Effect.DDL)
-def add_allowed_values(session: Session, name: str, exists: str | None, values: str) -> Result:
+def add_allowedvalues_of(session: Session, name: str, exists: str | None, values: str) -> Result:
     """Add to the values that a tag may have."""
     if _missing(session, name, exists):
         return status(DONE)
@@ -106,7 +106,7 @@ def add_allowed_values(session: Session, name: str, exists: str | None, values: 
 
 
 @statement("ALTER TAG [exists:IF EXISTS] {name:name} DROP ALLOWED_VALUES {values:rest}", Effect.DDL)
-def drop_allowed_values(session: Session, name: str, exists: str | None, values: str) -> Result:
+def drop_allowedvalues_of(session: Session, name: str, exists: str | None, values: str) -> Result:
     """Take from the values that a tag may have; objects that carry them keep them."""
     if _missing(session, name, exists):
         return status(DONE)
@@ -160,7 +160,7 @@ def _carrying(kind: str) -> None:
     @statement(f"ALTER {kind} [exists:IF EXISTS] {{name:name}} SET TAG {{values:rest}}", Effect.DDL)
     def set_tags(session: Session, name: str, exists: str | None, values: str) -> Result:
         """Put tags on an object: tag = 'value' [, ...]."""
-        given = _values(session, values)
+        given = values_of(session, values)
         if place := _carrier(session, kind, name, exists):
             tags.put(session, *place, given)
         return status(DONE)
@@ -180,7 +180,7 @@ def _carrying_columns(kind: str) -> None:
     @statement(f"{words} SET TAG {{values:rest}}", Effect.DDL)
     def set_column_tags(session: Session, name: str, exists: str | None, column: str, values: str) -> Result:
         """Put tags on a column: tag = 'value' [, ...]."""
-        given = _values(session, values)
+        given = values_of(session, values)
         if place := _carrier(session, kind, name, exists):
             tags.put(session, *place, given, _column(session, place[1], resolve_identifier(column)))
         return status(DONE)
@@ -209,7 +209,8 @@ def _carrier(session: Session, kind: str, name: str, exists: str | None) -> tupl
         raise
 
 
-def _values(session: Session, text: str) -> dict[str, str]:
+def values_of(session: Session, text: str) -> dict[str, str]:
+    """Read `tag = 'value' [, ...]`: values by the identity of their tags."""
     if not _VALUES.fullmatch(text):
         raise syntax_error(f"expected tag = 'value' [, tag = 'value' ...], found {text}")
     pairs = re.findall(rf"({_NAME})\s*=\s*({_TEXT})", text, re.DOTALL)
