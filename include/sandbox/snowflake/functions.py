@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from include.sandbox.snowflake import constants
+from include.sandbox.snowflake.function_calls import translate_call
+from include.sandbox.snowflake.known_functions import check_known
 from include.sandbox.snowflake.errors import unsupported
-from include.sandbox.snowflake.macros import HOME
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session
-
-_SPANS = {"DAY": "to_days", "WEEK": "to_weeks", "MONTH": "to_months", "QUARTER": "to_quarters", "YEAR": "to_years"}
 
 _SESSION_FUNCTIONS: dict[str, Callable[[Session], Any]] = {
     "CURRENT_ACCOUNT": lambda s: s.account.name,
@@ -37,14 +36,21 @@ _SESSION_FUNCTIONS: dict[str, Callable[[Session], Any]] = {
 def translate_functions(expression: exp.Expression, session: Session) -> exp.Expression:
     """Replace the functions that are Snowflake's own by values of the session, or by the engine's means."""
     constants.whole_names(expression)
-    for node in list(expression.find_all(exp.Func)):
+    for node in _calls(expression):
         replacement = _replacement(node, session)
         if replacement is not None:
             node.replace(replacement)
     return expression
 
 
-def _replacement(node: exp.Func, session: Session) -> exp.Expression | None:
+def _calls(expression: exp.Expression) -> list[exp.Expression]:
+    """The innermost calls first, so that what is copied into another call is done already."""
+    return list(expression.walk(bfs=False))[::-1]
+
+
+def _replacement(node: exp.Expression, session: Session) -> exp.Expression | None:
+    if not isinstance(node, exp.Func):
+        return translate_call(node)
     name = node.name.upper() if isinstance(node, exp.Anonymous) else node.sql_name()
     if name in _SESSION_FUNCTIONS:
         value = exp.convert(_SESSION_FUNCTIONS[name](session))
@@ -55,34 +61,8 @@ def _replacement(node: exp.Func, session: Session) -> exp.Expression | None:
         return exp.convert(_last_query_id(session, node.expressions[0] if node.expressions else None))
     if name.startswith("SYSTEM$"):
         raise unsupported(name)
-    if name == "HASH":
-        # Snowflake's HASH is a signed number of 64 bits.
-        unsigned = exp.cast(exp.Anonymous(this="hash", expressions=node.expressions), "INT128", dialect="duckdb")
-        return exp.cast(exp.paren(unsigned - exp.Literal.number(2**63)), "BIGINT")
-    if isinstance(node, exp.WidthBucket):
-        arguments = [node.args[a] for a in ("this", "min_value", "max_value", "num_buckets")]
-        return _call("_width_bucket", *arguments)
-    return _of_dates(node)
-
-
-def _of_dates(node: exp.Func) -> exp.Expression | None:
-    unit = node.args.get("unit")
-    part = unit.name.upper() if unit is not None else ""
-    if isinstance(node, exp.TimestampTrunc | exp.DateTrunc) and part:
-        return _call("_truncated", _typed(node.this), exp.Literal.string(part))
-    if isinstance(node, exp.DateAdd) and part in _SPANS:
-        count = exp.cast(node.expression, "INT")
-        return _call("_moved", _typed(node.this), exp.Anonymous(this=_SPANS[part], expressions=[count]))
-    return None
-
-
-def _typed(value: exp.Expression) -> exp.Expression:
-    """A text is taken as a timestamp."""
-    return exp.cast(value, "TIMESTAMP") if isinstance(value, exp.Literal) and value.is_string else value
-
-
-def _call(name: str, *arguments: exp.Expression) -> exp.Expression:
-    return exp.Anonymous(this=f"{HOME}.{name}", expressions=[a.copy() for a in arguments])
+    check_known(node)
+    return translate_call(node)
 
 
 def _last_query_id(session: Session, position: exp.Expression | None) -> str | None:

@@ -1,0 +1,540 @@
+"""How a call of one of Snowflake's functions is put to the engine, where the engine's own function will not do.
+
+Most go to the macro of the function's name; the rest are rewritten here. What cannot be done right is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from include.sandbox.snowflake.errors import unsupported
+from include.sandbox.snowflake.macros import NAMES, PREFIX
+
+_SPANS = {
+    "YEAR": "to_years",
+    "QUARTER": "to_quarters",
+    "MONTH": "to_months",
+    "WEEK": "to_weeks",
+    "DAY": "to_days",
+}
+_TIME_SPANS = {
+    "HOUR": "to_hours",
+    "MINUTE": "to_minutes",
+    "SECOND": "to_seconds",
+    "MILLISECOND": "to_milliseconds",
+    "MICROSECOND": "to_microseconds",
+}
+# The parts of a date that mean the same to the engine, and the other ways to write them.
+_PARTS = {*_SPANS, *_TIME_SPANS}
+_SPELLINGS = {
+    "YEAR": "Y YY YYY YYYY YR YEARS YRS",
+    "QUARTER": "Q QTR QTRS QUARTERS",
+    "MONTH": "MM MON MONS MONTHS",
+    "WEEK": "W WK WEEKS WEEKOFYEAR WOY WY",
+    "DAY": "D DD DAYS DAYOFMONTH",
+    "HOUR": "H HH HR HOURS HRS",
+    "MINUTE": "M MI MIN MINUTES MINS",
+    "SECOND": "S SEC SECONDS SECS",
+    "MILLISECOND": "MS MSEC MILLISECONDS",
+    "MICROSECOND": "US USEC MICROSECONDS",
+}
+_SPELLED = {short: part for part, spellings in _SPELLINGS.items() for short in spellings.split()}
+# Midnight of the day that Snowflake counts slices of time from; weeks begin on Mondays.
+_SLICES_FROM, _WEEKS_FROM = "1970-01-01", "1969-12-29"
+
+# Which macro a parsed function goes to, with its arguments in the macro's order.
+_BY_MACRO: dict[type[exp.Expression], tuple[str, tuple[str, ...]]] = {
+    exp.WidthBucket: ("WIDTH_BUCKET", ("this", "min_value", "max_value", "num_buckets")),
+    exp.Split: ("SPLIT", ("this", "expression")),
+    exp.StrtokToArray: ("STRTOK_TO_ARRAY", ("this", "expression")),
+    exp.ByteLength: ("OCTET_LENGTH", ("this",)),
+    exp.BitLength: ("BIT_LENGTH", ("this",)),
+    exp.Ascii: ("ASCII", ("this",)),
+    exp.Base64Encode: ("BASE64_ENCODE", ("this",)),
+    exp.RtrimmedLength: ("RTRIMMED_LENGTH", ("this",)),
+    exp.Cbrt: ("CBRT", ("this",)),
+    exp.MonthsBetween: ("MONTHS_BETWEEN", ("this", "expression")),
+    exp.Typeof: ("TYPEOF", ("this",)),
+    exp.IsArray: ("IS_ARRAY", ("this",)),
+    exp.IsNullValue: ("IS_NULL_VALUE", ("this",)),
+    exp.ToVariant: ("TO_VARIANT", ("this",)),
+    exp.ToArray: ("TO_ARRAY", ("this",)),
+    exp.JSONKeys: ("OBJECT_KEYS", ("this",)),
+    exp.ObjectInsert: ("OBJECT_INSERT", ("this", "key", "value", "update_flag")),
+    exp.ArraySize: ("ARRAY_SIZE", ("this",)),
+    exp.ArrayContains: ("ARRAY_CONTAINS", ("expression", "this")),
+    exp.ArrayPosition: ("ARRAY_POSITION", ("expression", "this")),
+    exp.ArrayAppend: ("ARRAY_APPEND", ("this", "expression")),
+    exp.ArrayPrepend: ("ARRAY_PREPEND", ("this", "expression")),
+    exp.ArrayCompact: ("ARRAY_COMPACT", ("this",)),
+    exp.ArrayDistinct: ("ARRAY_DISTINCT", ("this",)),
+    exp.ArrayInsert: ("ARRAY_INSERT", ("this", "position", "expression")),
+    exp.ArrayRemove: ("ARRAY_REMOVE", ("this", "expression")),
+    exp.ArrayReverse: ("ARRAY_REVERSE", ("this",)),
+    exp.Flatten: ("ARRAY_FLATTEN", ("this",)),
+    exp.ArrayToString: ("ARRAY_TO_STRING", ("this", "expression")),
+    exp.GenerateSeries: ("ARRAY_GENERATE_RANGE", ("start", "end", "step")),
+    exp.ArraySlice: ("ARRAY_SLICE", ("this", "start", "end")),
+    exp.ArrayOverlaps: ("ARRAYS_OVERLAP", ("this", "expression")),
+}
+# Functions that the engine has in another sense, or not at all.
+_REFUSED: dict[type[exp.Expression], str] = {
+    exp.Soundex: "SOUNDEX",
+    exp.HashAgg: "HASH_AGG",
+    exp.ApproxTopK: "APPROX_TOP_K",
+    exp.ArrayIntersect: "ARRAY_INTERSECTION",
+    exp.ArrayExcept: "ARRAY_EXCEPT",
+    exp.SortArray: "ARRAY_SORT",
+    exp.ArrayMax: "ARRAY_MAX",
+    exp.ArrayMin: "ARRAY_MIN",
+    exp.Collate: "COLLATE",
+    exp.XMLGet: "XMLGET",
+    exp.CheckJson: "CHECK_JSON",
+    exp.Reduce: "REDUCE",
+    exp.ArrayFilter: "FILTER",
+    exp.Transform: "TRANSFORM",
+    exp.Zipf: "ZIPF",
+    exp.BoolxorAgg: "BOOLXOR_AGG",
+}
+
+
+def translate_call(node: exp.Expression) -> exp.Expression | None:
+    """What takes the place of a call; None leaves it to the engine."""
+    if refused := _REFUSED.get(type(node)):
+        raise unsupported(refused)
+    if by_macro := _BY_MACRO.get(type(node)):
+        name, arguments = by_macro
+        return macro(name, *[node.args[a] for a in arguments if node.args.get(a) is not None])
+    if isinstance(node, exp.Anonymous) and node.name.upper() in NAMES:
+        return macro(node.name.upper(), *node.expressions)
+    handler = _HANDLERS.get(type(node))
+    return handler(node) if handler else None
+
+
+def macro(name: str, *arguments: exp.Expression) -> exp.Expression:
+    """A call of one of the sandbox's macros."""
+    return exp.Anonymous(this=f"{PREFIX}{name}", expressions=[a.copy() for a in arguments])
+
+
+def _engine(name: str, *arguments: exp.Expression) -> exp.Expression:
+    return exp.Anonymous(this=name, expressions=[a.copy() for a in arguments])
+
+
+# ---- numbers ----
+
+
+def _divide(node: exp.Div) -> exp.Expression:
+    return macro("DIVIDE", node.this, node.expression)
+
+
+def _divide_or_zero(node: exp.If) -> exp.Expression | None:
+    """DIV0 and DIV0NULL arrive as what they stand for."""
+    division, condition = node.args.get("false"), node.this
+    if not isinstance(division, exp.Div) or not isinstance(node.args.get("true"), exp.Literal):
+        return None
+    dividend, divisor = (side.unnest() for side in (division.this, division.expression))
+    is_zero = exp.EQ(this=divisor.copy(), expression=exp.Literal.number(0))
+    tested = condition.this.unnest() if isinstance(condition, exp.And | exp.Or) else None
+    if tested is None or tested.sql() != is_zero.sql():
+        return None
+    return macro("DIV0" if isinstance(condition, exp.And) else "DIV0NULL", dividend, divisor)
+
+
+def _average(node: exp.Avg) -> exp.Expression | None:
+    """An average of whole numbers has six decimals; the window or filter that it has goes along."""
+    outer: exp.Expression = node
+    while isinstance(outer.parent, exp.Window | exp.Filter) and outer.arg_key == "this":
+        outer = outer.parent
+    operand = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
+    average, sample = outer.copy(), outer.copy()
+    sample.find(exp.Avg).replace(exp.Min(this=operand.copy())) if outer is not node else None
+    if outer is node:
+        sample = exp.Min(this=operand.copy())
+    average.find(exp.Avg).set("_done", True)
+    outer.replace(macro("AVERAGE", average, sample))
+    return None
+
+
+# ---- dates ----
+
+
+def _truncate(node: exp.Expression) -> exp.Expression | None:
+    unit = node.args.get("unit")
+    if unit is None:
+        return None
+    part = _part(unit, {*_PARTS, "NANOSECOND"})
+    return macro("DATE_TRUNC", exp.Literal.string(part), _as_timestamp(node.this))
+
+
+def _add(node: exp.DateAdd) -> exp.Expression | None:
+    part = _part(node.args["unit"], _PARTS)
+    count = exp.cast(exp.Round(this=node.expression.copy()), "INT")
+    value = _as_timestamp(node.this)
+    if part in _SPANS:
+        return macro("MOVED", value, _engine(_SPANS[part], count))
+    return exp.paren(exp.Add(this=value, expression=_engine(_TIME_SPANS[part], count)))
+
+
+def _part(unit: exp.Expression, known: set[str]) -> str:
+    name = str(unit.name).upper()
+    name = _SPELLED.get(name, name)
+    if name not in known:
+        raise unsupported(f"the date part {name}")
+    return name
+
+
+def _as_timestamp(value: exp.Expression) -> exp.Expression:
+    """A text is taken as a timestamp."""
+    return exp.cast(value, "TIMESTAMP") if isinstance(value, exp.Literal) and value.is_string else value.copy()
+
+
+def _difference(node: exp.DateDiff) -> exp.Expression:
+    """The number of boundaries between two dates; weeks begin on Mondays."""
+    part = _part(node.args["unit"], _PARTS)
+    later, earlier = _as_timestamp(node.this), _as_timestamp(node.expression)
+    if part == "WEEK":
+        return macro("WEEKS_BETWEEN", earlier, later)
+    return _engine("date_diff", exp.Literal.string(part), earlier, later)
+
+
+def _extract(node: exp.Extract) -> exp.Expression | None:
+    name = node.this.name.upper()
+    if name == "EPOCH":
+        node.set("this", exp.Var(this="EPOCH_SECOND"))
+    elif name in _SPELLED and isinstance(node.this, exp.Literal):
+        node.set("this", exp.Var(this=_SPELLED[name]))
+    return None
+
+
+def _add_months(node: exp.AddMonths) -> exp.Expression:
+    return macro("DATEADD_MONTHS", _as_timestamp(node.this), node.expression)
+
+
+def _time_slice(node: exp.TimeSlice) -> exp.Expression:
+    part = _part(node.args["unit"], _PARTS)
+    width = _engine({**_SPANS, **_TIME_SPANS}[part], node.expression)
+    origin = exp.cast(exp.Literal.string(_WEEKS_FROM if part == "WEEK" else _SLICES_FROM), "TIMESTAMP")
+    kind = node.args.get("kind")
+    end = kind is not None and str(kind.name).upper() == "END"
+    return macro("TIME_SLICE_END" if end else "TIME_SLICE", node.this, width, origin)
+
+
+def _in_zone(node: exp.ConvertTimezone) -> exp.Expression | None:
+    source, target, value = node.args.get("source_tz"), node.args["target_tz"], node.args["timestamp"]
+    if source is None:
+        if target.name.upper() != "UTC":
+            raise unsupported("CONVERT_TIMEZONE to a TIMESTAMP_TZ of another zone than UTC")
+        return exp.cast(value.copy(), "TIMESTAMPTZ")
+    return macro("IN_ZONE", source, target, _as_timestamp(value))
+
+
+# Snowflake's elements of a format (in the order they are looked for), and the engine's. None is not supported.
+_ELEMENTS: dict[str, str | None] = {
+    "YYYY": "%Y", "YY": "%y", "MMMM": "%B", "MON": "%b", "MM": "%m", "DD": "%d", "DY": "%a", "HH24": "%H",
+    "HH12": "%I", "AM": "%p", "PM": "%p", "MI": "%M", "SS": "%S", "FF9": "%n", "FF6": "%f", "FF3": "%g",
+    "FF": "%n", "TZH:TZM": None, "TZHTZM": None, "TZH": None,
+}  # fmt: skip
+_FORMAT = re.compile("|".join([r'"[^"]*"', *_ELEMENTS, "%-?[A-Za-z](?:_[a-z]+)?", "[A-Za-z]+"]), re.IGNORECASE)
+
+
+_FRACTIONS = {"%f_three": "%g", "%f_six": "%f", "%f_nine": "%n"}
+
+
+def engine_format(snowflake: str) -> str:
+    """The engine's format of dates and times; the parser may have translated a part of it already."""
+
+    def element(found: re.Match[str]) -> str:
+        text = found[0]
+        if text.startswith('"'):
+            return text[1:-1].replace("%", "%%")
+        if text.startswith("%"):
+            return _FRACTIONS.get(text, text.replace("-", ""))
+        if text == "T":
+            return text
+        if not (known := _ELEMENTS.get(text.upper())):
+            raise unsupported(f"the format {snowflake}")
+        return known
+
+    return _FORMAT.sub(element, snowflake)
+
+
+def _format_time(node: exp.TimeToStr) -> exp.Expression:
+    return macro("FORMATTED", _as_timestamp(node.this), exp.Literal.string(_format_of(node)))
+
+
+def _parse_time(node: exp.Expression) -> exp.Expression | None:
+    if node.args.get("format") is not None:
+        node.set("format", exp.Literal.string(_format_of(node)))
+    return None
+
+
+def _format_of(node: exp.Expression) -> str:
+    given = node.args["format"]
+    if not isinstance(given, exp.Literal):
+        raise unsupported("a computed format of dates or times")
+    return engine_format(given.name)
+
+
+def _last_day(node: exp.LastDay) -> exp.Expression | None:
+    unit = node.args.get("unit")
+    part = _part(unit, {"YEAR", "QUARTER", "MONTH", "WEEK"}) if unit is not None else "MONTH"
+    return None if part == "MONTH" else macro(f"LAST_DAY_{part}", node.this)
+
+
+# ---- aggregates ----
+
+
+def _list(node: exp.GroupConcat) -> exp.Expression | None:
+    """LISTAGG of nothing is an empty text."""
+    outer: exp.Expression = node
+    while isinstance(outer.parent, exp.Window | exp.WithinGroup | exp.Filter) and outer.arg_key == "this":
+        outer = outer.parent
+    if not isinstance(outer.parent, exp.Coalesce):
+        outer.replace(exp.Coalesce(this=outer.copy(), expressions=[exp.Literal.string("")]))
+    return None
+
+
+def _array_of(node: exp.ArrayAgg) -> exp.Expression | None:
+    """ARRAY_AGG leaves NULLs out, also where it is ordered, and is an empty array where nothing is left."""
+    outer = node.parent
+    is_ordered = isinstance(outer, exp.WithinGroup)
+    whole = outer if is_ordered else node
+    if isinstance(whole.parent, exp.Window | exp.Filter):
+        return None
+    operand = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
+    values: exp.Expression = node.this.copy()
+    if is_ordered:
+        values = exp.Order(this=values, expressions=[o.copy() for o in outer.expression.expressions])
+    present = exp.Where(this=exp.Not(this=exp.Is(this=operand.copy(), expression=exp.null())))
+    array = _engine("to_json", exp.Filter(this=_engine("list", values), expression=present))
+    whole.replace(exp.Coalesce(this=array, expressions=[_engine("json_array")]))
+    return None
+
+
+def _share(node: exp.Window) -> exp.Expression | None:
+    """RATIO_TO_REPORT."""
+    call = node.this
+    if not (isinstance(call, exp.Anonymous) and call.name.upper() == "RATIO_TO_REPORT"):
+        return None
+    total = node.copy()
+    total.set("this", exp.Sum(this=call.expressions[0].copy()))
+    return macro("DIVIDE", call.expressions[0], total)
+
+
+def _uniform(node: exp.Uniform) -> exp.Expression | None:
+    if not isinstance(node.args.get("gen"), exp.Rand):
+        raise unsupported("UNIFORM of another generator than RANDOM()")
+    low, high = node.this, node.expression
+    if all(re.fullmatch(r"-?\d+", bound.sql()) for bound in (low, high)):
+        return None
+    return exp.paren(
+        exp.Add(
+            this=low.copy(),
+            expression=exp.Mul(
+                this=_engine("random"), expression=exp.paren(exp.Sub(this=high.copy(), expression=low.copy()))
+            ),
+        )
+    )
+
+
+def _extreme(node: exp.Expression) -> exp.Expression | None:
+    if isinstance(node.this, exp.JSONExtract | exp.GetExtract):
+        raise unsupported(f"{node.sql_name()} of a VARIANT: cast it first")
+    return None
+
+
+# ---- text ----
+
+
+def _hash(node: exp.Anonymous) -> exp.Expression | None:
+    """HASH is a signed number of 64 bits; the same for equal values of different types."""
+    if node.name.upper() != "HASH":
+        return None
+    if any(a.is_star for a in node.expressions):
+        raise unsupported("HASH(*)")
+    values = [macro("HASH1", a) for a in node.expressions]
+    unsigned = exp.cast(_engine("hash", *values), "INT128", dialect="duckdb")
+    return exp.cast(exp.paren(unsigned - exp.Literal.number(2**63)), "BIGINT")
+
+
+def _trim(node: exp.Trim) -> exp.Expression:
+    name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(str(node.args.get("position")), "trim")
+    characters = node.expression
+    return _engine(name, macro("TEXT", node.this), characters if characters is not None else exp.Literal.string(" "))
+
+
+def _named(node: exp.Anonymous) -> exp.Expression | None:
+    if node.name.upper() in {"TO_TIMESTAMP_TZ", "TO_TIMESTAMP_LTZ"} and len(node.expressions) == 1:
+        return exp.cast(node.expressions[0].copy(), "TIMESTAMPTZ")
+    return _hash(node)
+
+
+def _sha2(node: exp.Expression) -> exp.Expression | None:
+    length = node.args.get("length")
+    if length is not None and length.sql() != "256":
+        raise unsupported(f"SHA2 of {length.sql()} bits")
+    return None
+
+
+def _no_options(*options: str) -> Callable[[exp.Expression], exp.Expression | None]:
+    """Refuse options of a function that the engine would not heed."""
+
+    def check(node: exp.Expression) -> exp.Expression | None:
+        for option in options:
+            if node.args.get(option) is not None:
+                raise unsupported(f"{node.sql_name()} with {option}")
+        return None
+
+    return check
+
+
+# ---- semi-structured values ----
+
+
+def _compare(node: exp.Expression) -> exp.Expression | None:
+    """A VARIANT is compared as a value of the other side's type, not as text."""
+    for side, other in (("this", "expression"), ("expression", "this")):
+        mine, theirs = node.args[side], node.args[other]
+        if not _is_variant(mine) or isinstance(theirs, exp.Null | exp.Boolean | exp.Placeholder):
+            continue
+        if _is_variant(theirs):
+            if not isinstance(node, exp.EQ | exp.NEQ):
+                raise unsupported("a comparison of two VARIANTs: cast one of them")
+        elif isinstance(theirs, exp.Literal | exp.Neg) and not theirs.is_string:
+            mine.replace(macro("AS_NUMBER_OF", mine))
+        else:
+            mine.replace(macro("AS_TYPE_OF", mine, theirs))
+    return None
+
+
+def _compare_with_several(node: exp.In | exp.Between) -> exp.Expression | None:
+    others = [node.args["low"], node.args["high"]] if isinstance(node, exp.Between) else node.expressions
+    if _is_variant(node.this) and others:
+        numbers = all(isinstance(o, exp.Literal | exp.Neg) and not o.is_string for o in others)
+        node.this.replace(macro("AS_NUMBER_OF", node.this) if numbers else macro("AS_TYPE_OF", node.this, others[0]))
+    return None
+
+
+def _sort(node: exp.Ordered) -> exp.Expression | None:
+    if _is_variant(node.this):
+        raise unsupported("ORDER BY of a VARIANT: cast it first")
+    return None
+
+
+def _is_variant(node: exp.Expression) -> bool:
+    return isinstance(node.unnest(), exp.JSONExtract | exp.GetExtract)
+
+
+_FLATTENED = {"INPUT", "OUTER", "PATH", "RECURSIVE", "MODE"}
+
+
+def _flatten(node: exp.Explode) -> exp.Expression | None:
+    """FLATTEN with any but its first argument is not done; saying that it is not is allowed."""
+    for argument in node.expressions:
+        name = argument.this.name.upper() if isinstance(argument, exp.Kwarg) else ""
+        value = argument.expression.sql().upper() if isinstance(argument, exp.Kwarg) else ""
+        if name not in _FLATTENED or (name, value) not in {
+            ("OUTER", "FALSE"),
+            ("RECURSIVE", "FALSE"),
+            ("MODE", "'BOTH'"),
+            ("PATH", "''"),
+        }:
+            raise unsupported(f"FLATTEN with {name or 'several arguments'}")
+        argument.pop()
+    return None
+
+
+def _array(node: exp.Array) -> exp.Expression:
+    return _engine("json_array", *node.expressions)
+
+
+def _concatenate(node: exp.ArrayConcat) -> exp.Expression:
+    return macro("ARRAY_CAT", node.this, *node.expressions)
+
+
+def _cast(node: exp.Cast) -> exp.Expression | None:
+    kind = node.to.this
+    if kind in exp.DataType.TEXT_TYPES:
+        if isinstance(node, exp.TryCast):
+            return _short(macro("TEXT", node.this), node.to)
+        text = node.this if isinstance(node.this, exp.Literal) and node.this.is_string else macro("TEXT", node.this)
+        if isinstance(node.this, exp.JSONExtract | exp.Bracket):
+            return _short(node.copy(), node.to) if node.to.expressions else None
+        return _short(text, node.to)
+    if kind in {exp.DataType.Type.INT, exp.DataType.Type.BIGINT} and not isinstance(node, exp.TryCast):
+        if isinstance(node.this, exp.Literal | exp.JSONExtract | exp.Bracket | exp.Boolean):
+            return None
+        return macro("ROUNDED", node.this)
+    if isinstance(node, exp.TryCast) and kind in {exp.DataType.Type.TIMESTAMPNTZ, exp.DataType.Type.TIMESTAMP}:
+        return macro("TRY_TO_TIMESTAMP", node.this)
+    if kind == exp.DataType.Type.VARIANT:
+        return macro("TO_VARIANT", node.this)
+    if kind in {exp.DataType.Type.ARRAY, exp.DataType.Type.OBJECT} and not node.to.expressions:
+        return macro("TO_ARRAY" if kind == exp.DataType.Type.ARRAY else "TO_OBJECT", node.this)
+    if kind in {exp.DataType.Type.GEOGRAPHY, exp.DataType.Type.GEOMETRY, exp.DataType.Type.VECTOR}:
+        raise unsupported(f"the type {node.to.sql(dialect='snowflake')}")
+    return None
+
+
+def _short(text: exp.Expression, to: exp.DataType) -> exp.Expression:
+    if not to.expressions:
+        return text
+    limit = to.expressions[0].this
+    if isinstance(text, exp.Cast):
+        text.to.set("expressions", None)
+    return macro("SHORT_TEXT", text, limit)
+
+
+def _to_text(node: exp.ToChar) -> exp.Expression:
+    given = node.args.get("format")
+    if given is None:
+        return macro("TEXT", node.this)
+    if re.search(r"[09$]", given.name.upper().replace("FF9", "")):
+        raise unsupported(f"TO_CHAR of a number with the format {given.name}")
+    return macro("FORMATTED", _as_timestamp(node.this), exp.Literal.string(_format_of(node)))
+
+
+_HANDLERS: dict[type[exp.Expression], Callable[..., exp.Expression | None]] = {
+    exp.DateDiff: _difference,
+    exp.Extract: _extract,
+    exp.Hll: lambda node: exp.ApproxDistinct(this=node.this.copy()),
+    exp.GroupConcat: _list,
+    exp.ArrayAgg: _array_of,
+    exp.Window: _share,
+    exp.Uniform: _uniform,
+    exp.Max: _extreme,
+    exp.Min: _extreme,
+    **dict.fromkeys((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE), _compare),
+    exp.In: _compare_with_several,
+    exp.Between: _compare_with_several,
+    exp.Ordered: _sort,
+    exp.Explode: _flatten,
+    exp.Div: _divide,
+    exp.If: _divide_or_zero,
+    exp.Avg: _average,
+    exp.TimestampTrunc: _truncate,
+    exp.DateTrunc: _truncate,
+    exp.DateAdd: _add,
+    exp.AddMonths: _add_months,
+    exp.LastDay: _last_day,
+    exp.Anonymous: _named,
+    exp.SHA2: _sha2,
+    exp.SHA2Digest: _sha2,
+    exp.Array: _array,
+    exp.ArrayConcat: _concatenate,
+    exp.Cast: _cast,
+    exp.TryCast: _cast,
+    exp.ToChar: _to_text,
+    exp.TimeToStr: _format_time,
+    exp.StrToTime: _parse_time,
+    exp.TsOrDsToDate: _parse_time,
+    exp.TsOrDsToTime: _parse_time,
+    exp.TimeSlice: _time_slice,
+    exp.ConvertTimezone: _in_zone,
+    exp.Trim: _trim,
+    exp.RegrCount: lambda node: exp.cast(_engine("regr_count", node.this, node.expression), "BIGINT"),
+    exp.RegexpReplace: _no_options("occurrence"),
+}
