@@ -65,7 +65,10 @@ _PLACES = (exp.TableFromRows, exp.ModelAttribute, exp.Lateral)
 
 def check_known(function: exp.Func) -> None:
     """Refuse a function that the sandbox does not have, or that nobody has."""
-    if isinstance(function.parent, _PLACES) or function.find_ancestor(exp.HistoricalData):
+    place = function.parent
+    while isinstance(place, exp.Dot):
+        place = place.parent  # INFORMATION_SCHEMA.F(...)
+    if isinstance(place, _PLACES) or function.find_ancestor(exp.HistoricalData):
         return
     if not isinstance(function, exp.Anonymous):
         if type(function).__name__ not in _PARSED:
