@@ -47,6 +47,12 @@ fakesnow.rowtype.duckdb_to_sf_type.update(
 transforms.numeric_agg_implicit_cast = lambda expression: expression
 warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
 
+# What COPY has loaded into a database's tables: there, so that it is written with the rows or not at all.
+LOADS = "_fs_information_schema._sandbox_loads"
+LOADS_COLUMNS = (
+    "schema_name VARCHAR, table_name VARCHAR, file VARCHAR, content_key VARCHAR, loaded_at TIMESTAMP, "
+    "status VARCHAR, rows_parsed BIGINT, rows_loaded BIGINT, errors_seen BIGINT"
+)
 _GLOBAL = "_fs_global"
 _INTERNAL = {"memory", "system", "temp", _GLOBAL}
 
@@ -78,6 +84,7 @@ class Engine:
         # The engine only estimates the number of rows; nothing is better than something wrong.
         self._duck.execute(views.replace("tables.estimated_size AS", "NULL::BIGINT AS"))
         self._duck.execute(fakesnow.macros.creation_sql(f'"{name}"'))
+        self._duck.execute(f'CREATE TABLE IF NOT EXISTS "{name}".{LOADS} ({LOADS_COLUMNS})')
 
     def databases(self) -> list[str]:
         """The databases that clients have created, by name."""

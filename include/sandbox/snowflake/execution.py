@@ -17,6 +17,7 @@ from include.sandbox.snowflake import (
     grammar,
     grants,
     inference,
+    loading,
     model_sql,
     pipes,
     refresh,
@@ -42,7 +43,6 @@ from include.sandbox.snowflake.variables import substitute_variables
 _QUERIES = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values)
 _CHANGES: dict[type[exp.Expression], Mode] = {
     exp.Insert: Mode.INSERT,
-    exp.Copy: Mode.INSERT,
     exp.Update: Mode.CHANGE,
     exp.Delete: Mode.CHANGE,
     exp.Merge: Mode.CHANGE,
@@ -130,6 +130,7 @@ def run(
     pipes.refer(expression, session)
     given_tags = tags.take(session, expression, sql)
     rewrite.check_supported(expression, sql)
+    files.name_positions(expression)
     rewrite.column_positions(expression)
     expression = functions.translate_functions(expression, session)
     rewrite.qualify_tables(expression, session)
@@ -143,6 +144,18 @@ def run(
         tags.after(session, expression, given_tags)
         refresh.after(session, expression)
     return result
+
+
+def prepared_query(session: Session, sql: str, params: Any = None) -> exp.Expression:
+    """A query within a statement of the sandbox's own, parsed and with its names resolved."""
+    expression = _parse(substitute_variables(sql, session.variables))
+    expression = upper_case(rewrite.identifier_calls(expression, list(params or [])))
+    rewrite.check_supported(expression, sql)
+    files.name_positions(expression)
+    rewrite.column_positions(expression)
+    expression = functions.translate_functions(expression, session)
+    rewrite.qualify_tables(expression, session)
+    return expression
 
 
 def check_syntax(sql: str) -> None:
@@ -229,8 +242,8 @@ def _change(session: Session, expression: exp.Expression, params: Any, batch: li
     with tables.Registered(session) as registered:
         tables.virtual_tables(expression, registered, params)
         expression = inference.rewrite(expression, registered)
-        if isinstance(expression, exp.Copy) and files.is_parquet(session, expression):
-            return files.copy_parquet(session, expression, _copied(params))
+        if isinstance(expression, exp.TruncateTable):
+            loading.forget(session, rewrite.target_of(expression))
         if isinstance(expression, exp.Merge):
             return rewrite.run_merge(session.cursor, expression, params)
         return session.cursor.run(expression, _copied(params))
@@ -242,6 +255,7 @@ def _define(session: Session, expression: exp.Expression, params: Any, timeout: 
             defined = definitions.definition(expression.copy(), session)
             tables.virtual_tables(defined, registered, params)
             defined = inference.rewrite(defined, registered)
+            loading.before_definition(session, expression)
             with session.account.engine.ddl:
                 result = session.cursor.run(defined, _copied(params))
             grants.after_definition(session, expression)

@@ -92,12 +92,7 @@ def identifier_calls(expression: exp.Expression, params: Any) -> exp.Expression:
 
 
 def column_positions(expression: exp.Expression) -> None:
-    """Let `$1` be the first column of what is read; in a COPY it is the file's row, and stays."""
-    if isinstance(expression, exp.Copy):
-        return
-    for table in expression.find_all(exp.Table):
-        if isinstance(table.this, exp.Var | exp.Literal):
-            raise unsupported("SELECT ... FROM @stage")
+    """Let `$1` be the first column of what is read."""
     for parameter in list(expression.find_all(exp.Parameter)):
         if isinstance(parameter.this, exp.Literal):
             parameter.replace(exp.PositionalColumn(this=parameter.this))

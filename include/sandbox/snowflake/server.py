@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from include.sandbox.snowflake import parameters, requests, statements
+from include.sandbox.snowflake import parameters, requests, stages, statements, transfers
 from include.sandbox.snowflake.clients import Client, Clients, Lifetimes
 from include.sandbox.snowflake.errors import SqlError, statement_not_found, translate, unsupported
 from include.sandbox.snowflake.login import WrongAccountError, log_in
@@ -43,6 +43,7 @@ class Server:
         self._account = account
         self._in_progress_after = in_progress_after
         statements.load()
+        stages.clean(account)
         # A statement that waits for a lock holds a worker, and the one that lets go of the lock needs another.
         self._workers = ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="statement")
         self._clients = Clients(self._workers, lifetimes or Lifetimes())
@@ -59,6 +60,7 @@ class Server:
                 Route("/queries/{query_id}/abort-request", self.abort, methods=["POST"]),
                 Route("/monitoring/queries/{query_id}", self.monitor, methods=["GET"]),
                 Route("/telemetry/send", self.telemetry, methods=["POST"]),
+                *transfers.routes(account),
             ],
             exception_handlers={SqlError: _fault, Exception: _fault},
         )
@@ -77,6 +79,7 @@ class Server:
             known = translate(error)
             log.info("log-in refused: %s", known, exc_info=known.sqlstate == "XX000")
             raise known from error
+        session.endpoint = request.headers.get("host", "")
         client = self._clients.add(session)
         return JSONResponse({"data": self._login_data(client), "success": True, "code": None, "message": None})
 

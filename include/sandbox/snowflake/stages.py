@@ -1,53 +1,196 @@
-"""Where the files of stages and model versions are.
+"""Where the files of stages, model versions and the like are.
 
-A stage is a folder. Client and sandbox share a machine, so the client is told to copy files itself
-(the connector's LOCAL_FS transfer), also out of a model version's `snow://` folder.
+A stage is a row in the catalog (or of its session, if it is temporary) and a folder of its own, with a name that is
+never used again. A place is written `@name/path`, `@~/path`, `@%table/path` or `snow://kind/...`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
+import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from include.sandbox.snowflake.errors import SqlError, not_found, unsupported
+from include.sandbox.snowflake.errors import COMPILATION, SqlError, already_exists, not_found, unsupported
 from include.sandbox.snowflake.grammar import split_name, unquote
 
 if TYPE_CHECKING:
-    from include.sandbox.snowflake.session import Session
+    from include.sandbox.snowflake.session import Account, Session, TableKey
+
+KIND, TABLE_KIND, USER_KIND = "STAGE", "TABLE STAGE", "USER STAGE"
+Place = tuple[Path, str, str]
 
 _NAME = r'(?:"(?:[^"]|"")+"|[A-Za-z_][\w$]*)'
-_STAGE = re.compile(rf"@(?P<name>(?:{_NAME}\.){{0,2}}{_NAME})/?(?P<path>.*)\Z", re.DOTALL)
-_SNOW = re.compile(rf"snow://model/(?P<name>(?:{_NAME}\.){{0,2}}{_NAME})/versions/(?P<version>[^/]+)/?(?P<path>.*)\Z")
-_TABLE = "_fs_global._fs_information_schema._fs_stages"
+_STAGE = re.compile(
+    rf"@(?P<name>~|(?:{_NAME}\.){{0,2}}(?P<table>%)?{_NAME})(?:/+(?P<path>.*))?\Z", re.DOTALL | re.ASCII
+)
+_SNOW = re.compile(r"snow://(?P<kind>\w+)/(?P<rest>.*)\Z", re.DOTALL)
+_MODEL = re.compile(rf"(?P<name>(?:{_NAME}\.){{0,2}}{_NAME})/versions/(?P<version>[^/]+)/?(?P<path>.*)\Z")
+SNOW_PLACES: dict[str, Callable[[Session, str], Place]] = {}
 
 
-def split_place(session: Session, place: str) -> tuple[Path, str, str]:
-    """Resolve a stage or model location: its root folder, the path below it, the prefix LIST shows."""
+def snow_place(kind: str) -> Callable[[Callable[..., Place]], Callable[..., Place]]:
+    """Register `f(session, rest)` for `snow://KIND/rest`: the root folder, the path below it, the prefix LIST shows."""
+
+    def register(function: Callable[..., Place]) -> Callable[..., Place]:
+        SNOW_PLACES[kind] = function
+        return function
+
+    return register
+
+
+def split_place(session: Session, place: str) -> Place:
+    """Resolve a location: its root folder, the path below it, the prefix LIST shows."""
     text = unquote(place) if place.startswith("'") else place
-    if found := _SNOW.match(text):
-        version = session.account.models.version(session.qualify(found["name"]), _version_name(found["version"]))
-        return version.folder, found["path"], f"versions/{version.name}/"
+    if (found := _SNOW.match(text)) and found["kind"] in SNOW_PLACES:
+        return SNOW_PLACES[found["kind"]](session, found["rest"])
     if not (found := _STAGE.match(text)):
         raise unsupported(f"stage location {text}")
-    key = session.qualify(found["name"])
-    if not exists(session, key):
-        raise not_found("Stage", ".".join(key))
-    root = session.account.engine.stages.joinpath(*key)
-    if not (root / found["path"]).resolve().is_relative_to(root.resolve()):
-        raise SqlError(1011, "42601", f"SQL compilation error:\ninvalid stage path '{found['path']}'")
-    return root, found["path"], f"{key[2].lower()}/"
+    root, prefix = _root(session, found["name"], is_table=bool(found["table"]))
+    path = found["path"] or ""
+    if path and not (root / path).resolve().is_relative_to(root.resolve()):
+        raise SqlError(1011, "42601", f"{COMPILATION}invalid stage path '{path}'")
+    return root, path, prefix
 
 
-def _version_name(text: str) -> str:
-    return split_name(text)[0] if text.startswith('"') else text
+def is_stage(place: str) -> bool:
+    """True for a place whose files a client may change."""
+    return (unquote(place) if place.startswith("'") else place).startswith("@")
 
 
-def exists(session: Session, key: tuple[str, str, str]) -> bool:
+def _root(session: Session, name: str, *, is_table: bool) -> tuple[Path, str]:
+    if name == "~":
+        return _implicit_folder(session, USER_KIND, ("", "", session.user)), ""
+    if is_table:
+        key = session.qualify(name.replace("%", "", 1))
+        if not _table_exists(session, key):
+            raise not_found("Table", ".".join(key))
+        return _implicit_folder(session, TABLE_KIND, key), ""
+    key = session.qualify(name)
+    return _folder(session, definition(session, key)["folder"]), f"{key[2].lower()}/"
+
+
+def _folder(session: Session, name: str) -> Path:
+    return session.account.engine.stages / "files" / name
+
+
+def _table_exists(session: Session, key: TableKey) -> bool:
+    if key in session.temporary_tables:
+        return True
+    query = "SELECT 1 FROM duckdb_tables() WHERE (database_name, schema_name, table_name) = (?, ?, ?)"
+    return session.cursor.query(query, list(key)).table.num_rows > 0
+
+
+def _implicit_folder(session: Session, kind: str, key: TableKey) -> Path:
+    """The folder of a stage that nobody creates: a user's, a table's."""
+    if key in session.temporary_tables:
+        found = session.temporary_objects.get((kind, key))
+        if not found:
+            found = session.temporary_objects[kind, key] = {"folder": _new_folder(session)}
+            _forget_at_end(session, found["folder"])
+        return _folder(session, found["folder"])
+    entry = session.account.catalog.find(kind, key)
+    if not entry:
+        session.account.catalog.create(kind, key, {"folder": _new_folder(session)}, if_not_exists=True)
+        entry = session.account.catalog.get(kind, key)
+    return _folder(session, entry.definition["folder"])
+
+
+def _new_folder(session: Session) -> str:
+    name = uuid.uuid4().hex
+    _folder(session, name).mkdir(parents=True)
+    return name
+
+
+def _forget_at_end(session: Session, folder: str) -> None:
+    session.temporary_stages.append(lambda: shutil.rmtree(_folder(session, folder), ignore_errors=True))
+
+
+@snow_place("model")
+def _model_version(session: Session, rest: str) -> Place:
+    if not (found := _MODEL.match(rest)):
+        raise unsupported(f"stage location snow://model/{rest}")
+    text = found["version"]
+    name = split_name(text)[0] if text.startswith('"') else text
+    version = session.account.models.version(session.qualify(found["name"]), name)
+    return version.folder, found["path"], f"versions/{version.name}/"
+
+
+# ---- named stages ----
+
+
+def definition(session: Session, key: TableKey) -> dict[str, Any]:
+    """What the CREATE of a stage said, and its folder."""
+    if temporary := session.temporary_objects.get((KIND, key)):
+        return temporary
+    if entry := session.account.catalog.find(KIND, key):
+        return entry.definition
+    raise not_found("Stage", ".".join(key))
+
+
+def exists(session: Session, key: TableKey) -> bool:
     """True if there is a stage of this name."""
-    query = f"SELECT count(*) AS n FROM {_TABLE} WHERE (database_name, schema_name, name) = (?, ?, ?)"
-    return bool(session.cursor.query(query, list(key)).table.to_pylist()[0]["n"])
+    return (KIND, key) in session.temporary_objects or session.account.catalog.find(KIND, key) is not None
+
+
+def create(
+    session: Session,
+    key: TableKey,
+    properties: dict[str, Any],
+    *,
+    temporary: bool = False,
+    replace: bool = False,
+    absent: bool = False,
+) -> bool:
+    """Make a stage with its folder; False if it was there and may stay."""
+    if exists(session, key):
+        if absent:
+            return False
+        if not replace:
+            raise already_exists(".".join(key))
+        remove_stage(session, key)
+    made = {**properties, "folder": _new_folder(session)}
+    if temporary:
+        session.temporary_objects[KIND, key] = made
+        _forget_at_end(session, made["folder"])
+    else:
+        session.account.catalog.create(KIND, key, made, replace=replace)
+    return True
+
+
+def remove_stage(session: Session, key: TableKey) -> None:
+    """Forget a stage and delete its files."""
+    temporary = session.temporary_objects.pop((KIND, key), None)
+    folder = (temporary or definition(session, key))["folder"]
+    if not temporary:
+        session.account.catalog.drop(KIND, key)
+    shutil.rmtree(_folder(session, folder), ignore_errors=True)
+
+
+def forget_table(session: Session, key: TableKey) -> None:
+    """Delete the files of a table's own stage, when the table is dropped or made anew."""
+    found = session.temporary_objects.pop((TABLE_KIND, key), None)
+    if not found and key not in session.temporary_tables and (e := session.account.catalog.find(TABLE_KIND, key)):
+        found = e.definition
+        session.account.catalog.drop(TABLE_KIND, key, if_exists=True)
+    if found:
+        shutil.rmtree(_folder(session, found["folder"]), ignore_errors=True)
+
+
+def clean(account: Account) -> None:
+    """Delete what no stage refers to: temporary stages of an earlier run, uploads that were not finished."""
+    kinds = (KIND, TABLE_KIND, USER_KIND)
+    known = {e.definition["folder"] for kind in kinds for e in account.catalog.entries(kind)}
+    shutil.rmtree(account.engine.stages / "incoming", ignore_errors=True)
+    for folder in (account.engine.stages / "files").glob("*"):
+        if folder.name not in known:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+# ---- files ----
 
 
 def folder(session: Session, place: str) -> Path:
@@ -56,12 +199,25 @@ def folder(session: Session, place: str) -> Path:
     return root / path
 
 
-def files(root: Path, path: str) -> list[Path]:
-    """The files of a stage whose path starts with a prefix."""
-    return sorted(f for f in root.rglob("*") if f.is_file() and f.relative_to(root).as_posix().startswith(path))
+def files(root: Path, path: str, pattern: str | None = None) -> list[Path]:
+    """The files whose path starts with a prefix and fits a regular expression as a whole."""
+    directory = path.rpartition("/")[0]
+    found = ((f, f.relative_to(root).as_posix()) for f in (root / directory).rglob("*") if f.is_file())
+    wanted = re.compile(pattern, re.DOTALL) if pattern is not None else None
+    return sorted(f for f, name in found if name.startswith(path) and (not wanted or wanted.fullmatch(name)))
 
 
-def remove_stage(session: Session, key: tuple[str, str, str]) -> None:
-    """Forget a stage and delete its files."""
-    session.cursor.query(f"DELETE FROM {_TABLE} WHERE (database_name, schema_name, name) = (?, ?, ?)", list(key))
-    shutil.rmtree(session.account.engine.stages.joinpath(*key), ignore_errors=True)
+def remove_files(root: Path, found: list[Path]) -> None:
+    """Delete files and the folders that this leaves empty."""
+    for file in found:
+        file.unlink(missing_ok=True)
+        parent = file.parent
+        while parent != root and not any(parent.iterdir()):
+            parent.rmdir()
+            parent = parent.parent
+
+
+def md5(file: Path) -> str:
+    """The digest that LIST shows and that tells a file from its earlier content."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

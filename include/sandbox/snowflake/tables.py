@@ -74,6 +74,15 @@ def information_schema(name: str) -> Callable[[Callable[..., pa.Table]], Callabl
     return register
 
 
+SOURCES: list[Callable[[exp.Expression, Registered, Any], None]] = []
+
+
+def source(function: Callable[[exp.Expression, Registered, Any], None]) -> Callable[..., None]:
+    """Register `f(expression, registered, params)`, which puts rows in the place of tables that are not the engine's."""
+    SOURCES.append(function)
+    return function
+
+
 def virtual_tables(expression: exp.Expression, registered: Registered, params: Any) -> None:
     """Put the rows of table functions and of INFORMATION_SCHEMA's views in the place of their calls."""
     session = registered.session
@@ -84,6 +93,8 @@ def virtual_tables(expression: exp.Expression, registered: Registered, params: A
     for table in list(expression.find_all(exp.Table)):
         if table.db == "INFORMATION_SCHEMA" and table.name in VIEWS:
             _replace_table(table, registered.add(VIEWS[table.name](session, table.catalog)))
+    for replace in SOURCES:
+        replace(expression, registered, params)
 
 
 def _arguments(call: exp.Anonymous, session: Session, params: Any) -> Arguments:

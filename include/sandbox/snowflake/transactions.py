@@ -32,6 +32,7 @@ class Transaction:
         self._changes: list[tuple[Run, int | None]] = []
         self._shield = threading.RLock()  # held where nothing may interrupt
         self.open = False
+        self.after_commit: list[Callable[[], None]] = []  # what is to be done when the changes are there to stay
 
     def interrupt(self) -> None:
         """Stop the statement that the engine runs, except where earlier changes are made again or ended."""
@@ -47,6 +48,7 @@ class Transaction:
 
     def commit(self) -> None:
         """Make the changes durable and visible, then let go of the locks."""
+        after = list(self.after_commit)
         try:
             if self._begun:
                 with self._shield:
@@ -56,6 +58,8 @@ class Transaction:
             raise
         finally:
             self._finish()
+        for function in after:
+            function()
 
     def rollback(self) -> None:
         """Undo the changes and let go of the locks."""
@@ -155,4 +159,5 @@ class Transaction:
         self._begun = False
         self.open = False
         self._changes.clear()
+        self.after_commit.clear()
         self._locks.release(self._owner)

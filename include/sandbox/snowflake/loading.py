@@ -1,0 +1,431 @@
+"""COPY INTO a table: which files, what becomes of their rows, and what was loaded before."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from sqlglot import exp
+
+from include.sandbox.snowflake import conversions, files, stages
+from include.sandbox.snowflake.csv_files import BadRecord, compression, content, header
+from include.sandbox.snowflake.engine import LOADS, LOADS_COLUMNS
+from include.sandbox.snowflake.errors import COMPILATION, SqlError, unsupported
+from include.sandbox.snowflake.files import StagedFile, identifier, text
+from include.sandbox.snowflake.formats import FileFormat
+from include.sandbox.snowflake.options import boolean, invalid_option, invalid_value, number
+from include.sandbox.snowflake.results import Result, rows
+from include.sandbox.snowflake.rewrite import target_of
+from include.sandbox.snowflake.tables import Registered
+
+if TYPE_CHECKING:
+    from include.sandbox.snowflake.session import Session, TableKey
+
+_RESULT = {
+    "file": pa.string(),
+    "status": pa.string(),
+    "rows_parsed": pa.int64(),
+    "rows_loaded": pa.int64(),
+    "error_limit": pa.int64(),
+    "errors_seen": pa.int64(),
+    "first_error": pa.string(),
+    "first_error_line": pa.int64(),
+    "first_error_character": pa.int64(),
+    "first_error_column_name": pa.string(),
+}
+_ADVICE = (
+    "\n  If you would like to continue loading when an error is encountered, use other values such as 'SKIP_FILE' or "
+    "'CONTINUE' for the ON_ERROR option. For more information on loading options, please run 'info loading_data' "
+    "in a SQL client."
+)
+_SCRATCH = 'temp.main."_copied"'
+# Options that change nothing here, with the one value that is taken.
+_FIXED = {
+    "LOAD_MODE": "FULL_INGEST",
+    "LOAD_UNCERTAIN_FILES": "FALSE",
+    "TRUNCATECOLUMNS": "FALSE",
+    "ENFORCE_LENGTH": "TRUE",
+}
+_KNOWN = {
+    *("FILES", "PATTERN", "FILE_FORMAT", "ON_ERROR", "SIZE_LIMIT", "PURGE", "RETURN_FAILED_ONLY", "FORCE"),
+    *("MATCH_BY_COLUMN_NAME", *_FIXED),
+}
+_REFUSED = {
+    "VALIDATION_MODE",
+    "INCLUDE_METADATA",
+    "STORAGE_INTEGRATION",
+    "CREDENTIALS",
+    "ENCRYPTION",
+    "CLUSTER_AT_INGEST_TIME",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table that is loaded."""
+
+    name: str
+    type: str
+    nullable: bool
+
+
+@dataclass
+class Load:
+    """A COPY INTO a table, with its options checked."""
+
+    session: Session
+    table: TableKey
+    target: str  # the engine's text of the table
+    columns: list[Column]
+    place: str
+    select: exp.Select | None
+    format: FileFormat
+    found: list[tuple[StagedFile, str]]  # with the name that the answer shows
+    on_error: str = "ABORT_STATEMENT"
+    size_limit: int | None = None
+    purge: bool = False
+    force: bool = False
+    failed_only: bool = False
+    match: str = "NONE"
+    loaded: list[StagedFile] = field(default_factory=list)
+
+
+def options(given: dict[str, Any]) -> dict[str, Any]:
+    """Check the copy options; what is not honoured is refused."""
+    for name, value in given.items():
+        if name in _REFUSED:
+            raise unsupported(f"COPY INTO ... {name}")
+        if name not in _KNOWN:
+            raise invalid_option(name)
+        if name in _FIXED and str(value).upper() != _FIXED[name]:
+            raise unsupported(f"COPY INTO ... {name} = {value}")
+    on_error = str(given.get("ON_ERROR", "ABORT_STATEMENT")).upper()
+    if not re.fullmatch(r"CONTINUE|ABORT_STATEMENT|SKIP_FILE(_\d+%?)?", on_error):
+        raise invalid_value("ON_ERROR", on_error)
+    match = str(given.get("MATCH_BY_COLUMN_NAME", "NONE")).upper()
+    if match not in {"NONE", "CASE_SENSITIVE", "CASE_INSENSITIVE"}:
+        raise invalid_value("MATCH_BY_COLUMN_NAME", match)
+    return {
+        "on_error": on_error,
+        "match": match,
+        "size_limit": number("SIZE_LIMIT", given["SIZE_LIMIT"]) if "SIZE_LIMIT" in given else None,
+        "purge": boolean("PURGE", given.get("PURGE", "FALSE")),
+        "force": boolean("FORCE", given.get("FORCE", "FALSE")),
+        "failed_only": boolean("RETURN_FAILED_ONLY", given.get("RETURN_FAILED_ONLY", "FALSE")),
+    }
+
+
+def find_files(session: Session, place: str, given: dict[str, Any]) -> list[tuple[StagedFile, str]]:
+    """The files that FILES or PATTERN choose, with the names that the answer shows."""
+    root, path, prefix = stages.split_place(session, place)
+    if "FILES" in given:
+        names = given["FILES"] if isinstance(given["FILES"], list) else [given["FILES"]]
+        base = path if not path or path.endswith("/") else f"{path}/"
+        found = [StagedFile(root / f"{base}{name}", f"{base}{name}") for name in names]
+        for file in found:
+            if not file.path.resolve().is_relative_to(root.resolve()) or not file.path.is_file():
+                raise SqlError(91016, "22000", f"Remote file '{prefix}{file.name}' was not found.{_ADVICE}")
+        if "PATTERN" in given:
+            found = [f for f in found if re.fullmatch(str(given["PATTERN"]), f.name)]
+    else:
+        found = files.staged(root, path, str(given["PATTERN"]) if "PATTERN" in given else None)
+    return [(file, prefix + file.name) for file in found]
+
+
+def run(load: Load) -> Result:
+    """Load the files that were not loaded before."""
+    load.loaded = []
+    records = []
+    known = {} if load.force else _known(load)
+    size = 0
+    for file, shown in load.found:
+        if known.get(_file_key(load, file)) == file.content_key:
+            continue
+        if load.size_limit is not None and size > load.size_limit:
+            break
+        size += file.path.stat().st_size
+        record = {"file": shown, **_load_file(load, file)}
+        records.append(record)
+        if record["rows_loaded"] or record["status"] == "LOADED":
+            load.loaded.append(file)
+            _remember(load, file, record)
+    if not records:
+        return rows([{"status": "Copy executed with 0 files processed."}], ["status"])
+    shown_records = [r for r in records if not load.failed_only or r["status"] != "LOADED"]
+    result = rows(shown_records, _RESULT)
+    result.rowcount = sum(record["rows_loaded"] for record in records)
+    return result
+
+
+def _load_file(load: Load, file: StagedFile) -> dict[str, Any]:
+    with Registered(load.session) as registered:
+        if load.select is not None:
+            return _transformed(load, file)
+        if load.format.type == "CSV":
+            return _load_csv(load, registered, file)
+        return _load_objects(load, registered, file)
+
+
+def _done(parsed: int, loaded: int, errors: int = 0, first: SqlError | None = None, **where: Any) -> dict[str, Any]:
+    status = "LOADED" if not errors else "PARTIALLY_LOADED" if loaded else "LOAD_FAILED"
+    return {
+        "status": status,
+        "rows_parsed": parsed,
+        "rows_loaded": loaded,
+        "error_limit": 1 if not errors else parsed,
+        "errors_seen": errors,
+        "first_error": first.message if first else None,
+        **where,
+    }
+
+
+def _insert(load: Load, names: list[str], query: str) -> int:
+    listed = ", ".join(identifier(name) for name in names)
+    result = load.session.cursor.query(f"INSERT INTO {load.target} ({listed}) {query}")
+    return int(result.table.column(0)[0].as_py())
+
+
+# ---- CSV -----------------------------------------------------------------------------------------
+
+
+def _load_csv(load: Load, registered: Registered, file: StagedFile) -> dict[str, Any]:
+    sources = _csv_sources(load, file)
+    strict = load.format["ERROR_ON_COLUMN_COUNT_MISMATCH"] and load.match == "NONE"
+    width = len(load.columns) + 1 if load.match == "NONE" else max(sources.values(), default=1)
+    bad: list[BadRecord] = []
+    relation = files.csv_relation(registered, file, load.format, width, bad)
+    wanted = [c for c in load.columns if c.name in sources]
+    values = ", ".join(
+        f"{conversions.read(identifier(f'${sources[c.name]}'), c.type, load.format)} AS v{i}"
+        for i, c in enumerate(wanted)
+    )
+    checks = [f"WHEN _fields <> {len(load.columns)} THEN -1"] if strict else []
+    raw = []
+    for i, column in enumerate(wanted):
+        name = identifier(f"${sources[column.name]}")
+        checks.append(f"WHEN {name} IS NOT NULL AND v{i} IS NULL THEN {i}")
+        raw.append(f"WHEN {i} THEN {name}")
+        if not column.nullable:
+            checks.append(f"WHEN v{i} IS NULL THEN {i}")
+    scan = f"SELECT *, {values or 'NULL'} FROM ({relation})"
+    row = '"METADATA$FILE_ROW_NUMBER" AS _row'
+    query = load.session.cursor.query
+    query(f"CREATE OR REPLACE TEMP TABLE {_SCRATCH} AS SELECT *, CASE _bad {' '.join(raw) or 'WHEN NULL THEN NULL'} END AS _value FROM "
+          f"(SELECT *, {row}, CASE {' '.join(checks) or 'WHEN false THEN 0'} END AS _bad FROM ({scan}))")  # fmt: skip
+    try:
+        counted = query(f"SELECT count(*) AS n, count(_bad) AS bad FROM {_SCRATCH}").table.to_pylist()[0]
+        errors, parsed = counted["bad"] + len(bad), counted["n"] + len(bad)
+        first, where = (None, {}) if not errors else _first_error(load, file, wanted, bad)
+        if first and load.on_error == "ABORT_STATEMENT":
+            raise SqlError(first.code, first.sqlstate, first.message + str(where.pop("_where")) + _ADVICE)
+        where.pop("_where", None)
+        if _skips(load.on_error, errors, parsed):
+            return _done(parsed, 0, errors, first, **where)
+        columns = ", ".join(f"v{i}" for i in range(len(wanted)))
+        loaded = _insert(
+            load, [c.name for c in wanted], f"SELECT {columns} FROM {_SCRATCH} WHERE _bad IS NULL ORDER BY _row"
+        )
+        return _done(parsed, loaded, errors, first, **where)
+    finally:
+        query(f"DROP TABLE IF EXISTS {_SCRATCH}")
+
+
+def _csv_sources(load: Load, file: StagedFile) -> dict[str, int]:
+    """For each column of the table the position of the file's field."""
+    if load.match == "NONE":
+        return {c.name: i + 1 for i, c in enumerate(load.columns)}
+    if not load.format["PARSE_HEADER"]:
+        raise SqlError(
+            1008,
+            "22023",
+            f"{COMPILATION}MATCH_BY_COLUMN_NAME with CSV files needs the file format's PARSE_HEADER = TRUE",
+        )
+    data = content(file.path, compression(file.path, load.format["COMPRESSION"]))
+    fold: Callable[[str], str] = str.upper if load.match == "CASE_INSENSITIVE" else str
+    positions = {fold(name): i + 1 for i, name in enumerate(header(data, load.format, file.name))}
+    return {c.name: positions[fold(c.name)] for c in load.columns if fold(c.name) in positions}
+
+
+def _first_error(
+    load: Load, file: StagedFile, wanted: list[Column], bad: list[BadRecord]
+) -> tuple[SqlError, dict[str, Any]]:
+    found = load.session.cursor.query(
+        f"SELECT _row, _line, _fields, _bad, _value FROM {_SCRATCH} WHERE _bad IS NOT NULL ORDER BY _row LIMIT 1"
+    ).table.to_pylist()
+    if bad and (not found or bad[0].line <= found[0]["_line"]):
+        place = f"\n  File '{file.name}', line {bad[0].line}\n  Row {bad[0].record}"
+        return bad[0].error, {"first_error_line": bad[0].line, "_where": place}
+    row = found[0]
+    place = f"\n  File '{file.name}', line {row['_line']}\n  Row {row['_row']}"
+    where: dict[str, Any] = {"first_error_line": row["_line"]}
+    if row["_bad"] < 0:
+        # More fields than there are columns are counted up to one too many.
+        count, columns = row["_fields"], len(load.columns)
+        said = f"at least {count}" if count > columns else count
+        message = f"Number of columns in file ({said}) does not match that of the corresponding table ({columns}), use file format option error_on_column_count_mismatch=false to ignore this error"
+        return SqlError(100080, "22000", message), {**where, "_where": place}
+    column = wanted[row["_bad"]]
+    name = f'"{load.table[2]}"["{column.name}":{row["_bad"] + 1}]'
+    where |= {"first_error_column_name": name, "_where": f"{place}, column {name}"}
+    if row["_value"] is None:
+        return SqlError(100072, "22000", f"NULL result in a non-nullable column '{column.name}'"), where
+    return SqlError(*conversions.wrong_value(column.type, row["_value"])), where
+
+
+def _skips(on_error: str, errors: int, parsed: int) -> bool:
+    """True if a file with so many errors is left out as a whole."""
+    if not errors or not on_error.startswith("SKIP_FILE"):
+        return False
+    limit = on_error.removeprefix("SKIP_FILE").removeprefix("_")
+    if limit.endswith("%"):
+        return 100 * errors > int(limit[:-1]) * parsed
+    return errors >= int(limit or 1)
+
+
+# ---- JSON, Parquet, transformations --------------------------------------------------------------
+
+
+def _only_abort(load: Load) -> None:
+    if load.on_error != "ABORT_STATEMENT":
+        what = "a transformation" if load.select is not None else f"{load.format.type} files"
+        raise unsupported(f"COPY INTO ... ON_ERROR = {load.on_error} with {what}")
+
+
+def _load_objects(load: Load, registered: Registered, file: StagedFile) -> dict[str, Any]:
+    """Load files of objects: their fields by name, or each whole into the one column of a semi-structured type."""
+    _only_abort(load)
+    if load.match == "NONE":
+        if [c.type for c in load.columns] != ["JSON"]:
+            raise SqlError(
+                2019,
+                "0A000",
+                f"{COMPILATION}{load.format.type} file format can produce one and only one column of type variant, "
+                "object, or array. Load data into separate columns using the MATCH_BY_COLUMN_NAME copy option "
+                "or copy with transformation.",
+            )
+        relation = files.relation(registered, [file], load.format, 1)
+        count = _insert(load, [load.columns[0].name], f'SELECT "$1" FROM ({relation})')
+        return _done(count, count)
+    fold: Callable[[str], str] = str.upper if load.match == "CASE_INSENSITIVE" else str
+    relation = files.relation(registered, [file], load.format, 1)
+    if load.format.type == "PARQUET":
+        fields = {fold(name): identifier(f"$1:{name}") for name in files.parquet_fields([file])}
+    else:
+        keys = load.session.cursor.query(f'SELECT DISTINCT unnest(json_keys("$1")) AS k FROM ({relation})').table
+        fields = {fold(key): key for key in keys.column("k").to_pylist()}
+    wanted = [c for c in load.columns if fold(c.name) in fields]
+    if load.format.type == "PARQUET":
+        values = [fields[fold(c.name)] for c in wanted]
+    else:
+        values = [_json_field(fields[fold(c.name)], c.type) for c in wanted]
+    if not wanted:
+        return _done(0, 0)
+    count = _insert(load, [c.name for c in wanted], f"SELECT {', '.join(values)} FROM ({relation})")
+    return _done(count, count)
+
+
+def _json_field(key: str, type_: str) -> str:
+    """A field of a JSON object as a column's value; JSON's null is NULL."""
+    path = text('$."' + key.replace('"', '\\"') + '"')
+    if type_ == "JSON":
+        return f'json_extract("$1", {path})'
+    return f'CAST(json_extract_string("$1", {path}) AS {type_})'
+
+
+def _transformed(load: Load, file: StagedFile) -> dict[str, Any]:
+    _only_abort(load)
+    assert load.select is not None
+    select = load.select.copy()
+    for table in select.find_all(exp.Table):
+        if files.is_staged(table):
+            table.meta["format"], table.meta["files"] = load.format, [file]
+    if len(select.expressions) != len(load.columns):
+        raise SqlError(
+            2020,
+            "21S01",
+            f"{COMPILATION}Insert value list does not match column list expecting {len(load.columns)} "
+            f"but got {len(select.expressions)}",
+        )
+    select.set("expressions", [_as_column(e, c) for e, c in zip(select.expressions, load.columns, strict=True)])
+    with Registered(load.session) as registered:
+        files.staged_tables(select, registered, None)
+        query = load.session.cursor.to_duckdb(select)
+        count = _insert(load, [c.name for c in load.columns], query)
+    return _done(count, count)
+
+
+def _as_column(value: exp.Expression, column: Column) -> exp.Expression:
+    """A field that is taken out of an object becomes the column's type."""
+    inner = value.this if isinstance(value, exp.Alias) else value
+    if column.type == "JSON" or not isinstance(inner, exp.JSONExtract | exp.Bracket):
+        return value
+    return exp.cast(inner.copy(), exp.DataType.build(column.type, dialect="duckdb"))
+
+
+# ---- what was loaded before ----------------------------------------------------------------------
+
+
+def _loads(load: Load) -> tuple[str, list[str]]:
+    physical = load.session.temporary_tables.get(load.table)
+    if physical:
+        load.session.cursor.query(f"CREATE TEMP TABLE IF NOT EXISTS _sandbox_loads ({LOADS_COLUMNS})")
+        return "temp.main._sandbox_loads", ["", physical]
+    return f"{identifier(load.table[0])}.{LOADS}", list(load.table[1:])
+
+
+def _known(load: Load) -> dict[str, str]:
+    table, key = _loads(load)
+    found = load.session.cursor.query(
+        f"SELECT file, last(content_key ORDER BY loaded_at) AS content_key FROM {table} "
+        "WHERE (schema_name, table_name) = (?, ?) AND loaded_at > now()::TIMESTAMP - INTERVAL 64 DAY GROUP BY file",
+        key,
+    ).table
+    return dict(zip(found.column("file").to_pylist(), found.column("content_key").to_pylist(), strict=True))
+
+
+def _remember(load: Load, file: StagedFile, record: dict[str, Any]) -> None:
+    table, key = _loads(load)
+    load.session.cursor.query(
+        f"INSERT INTO {table} VALUES (?, ?, ?, ?, now()::TIMESTAMP, ?, ?, ?, ?)",
+        [*key, _file_key(load, file), file.content_key, *(record[k] for k in _NUMBERS)],
+    )
+
+
+_NUMBERS = ("status", "rows_parsed", "rows_loaded", "errors_seen")
+
+
+def _file_key(load: Load, file: StagedFile) -> str:
+    """A file's identity: another stage's file of the same name is another file."""
+    return os.path.relpath(file.path, load.session.account.folder)
+
+
+def before_definition(session: Session, expression: exp.Expression) -> None:
+    """Forget the files of a table that is about to be dropped or replaced, and let them go with one that is renamed."""
+    if str(expression.args.get("kind")).upper() != "TABLE":
+        return
+    table = target_of(expression)
+    if isinstance(expression, exp.Drop) or (isinstance(expression, exp.Create) and expression.args.get("replace")):
+        if table and table[0] == "temp":
+            table = next((key for key, physical in session.temporary_tables.items() if physical == table[2]), None)
+        if table:
+            forget(session, table)
+            stages.forget_table(session, table)
+
+
+def forget(session: Session, table: TableKey | None) -> None:
+    """Forget what was loaded into a table that is dropped, made anew or emptied."""
+    if table is None:
+        return
+    if table[0] == "temp":
+        table = next((key for key, physical in session.temporary_tables.items() if physical == table[2]), table)
+    if physical := session.temporary_tables.get(table):
+        session.cursor.query(f"CREATE TEMP TABLE IF NOT EXISTS _sandbox_loads ({LOADS_COLUMNS})")
+        session.cursor.query("DELETE FROM temp.main._sandbox_loads WHERE table_name = ?", [physical])
+        return
+    if table[0] in session.account.engine.databases():
+        where = "(schema_name, table_name) = (?, ?)"
+        session.cursor.query(f"DELETE FROM {identifier(table[0])}.{LOADS} WHERE {where}", list(table[1:]))
