@@ -132,12 +132,13 @@ def run(
     rewrite.check_supported(expression, sql)
     files.name_positions(expression)
     rewrite.column_positions(expression)
+    rewrite.name_columns(expression)
     expression = functions.translate_functions(expression, session)
     rewrite.qualify_tables(expression, session)
     if describe_only:
         return _describe(session, expression, params)
     refresh.before(session, expression, run)
-    if params and expression.find(exp.ModelAttribute):
+    if params and inference.has_calls(expression, session):
         expression, params = inference.inline_values(expression, params), None
     result = _dispatch(session, expression.copy() if given_tags is not None else expression, params, batch)
     if given_tags is not None:

@@ -37,6 +37,8 @@ def translate_functions(expression: exp.Expression, session: Session) -> exp.Exp
     """Replace the functions that are Snowflake's own by values of the session, or by the engine's means."""
     constants.whole_names(expression)
     for node in _calls(expression):
+        if isinstance(node.parent, exp.ModelAttribute):
+            continue  # a model's method may have a function's name
         replacement = _replacement(node, session)
         if replacement is not None:
             node.replace(replacement)

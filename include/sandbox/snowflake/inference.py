@@ -11,22 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from include.sandbox.snowflake import call_forms, model_runs
+from include.sandbox.snowflake import call_forms, model_runs, model_views
 from include.sandbox.snowflake.calls import Call, resolve
 from include.sandbox.snowflake.errors import invalid_argument_types, unsupported
 from include.sandbox.snowflake.model_sources import Source
 from include.sandbox.snowflake.table_calls import TableCall
+from include.sandbox.snowflake.tables import Registered
 
 if TYPE_CHECKING:
-    from include.sandbox.snowflake.tables import Registered
+    from include.sandbox.snowflake.session import Session
 
 _PARTS = ("expressions", "where", "group", "having", "qualify", "order", "windows", "distinct")
 
 
 def rewrite(expression: exp.Expression, registered: Registered) -> exp.Expression:
     """Replace every method call of a statement by a column of predictions."""
+    expression = model_views.expand(expression, registered.session)
     if not expression.find(exp.ModelAttribute):
         return expression
+    if isinstance(expression, exp.Create) and expression.kind == "VIEW":
+        return model_views.stub(expression, _columns_of(expression.expression, registered), registered.session)
     expression = call_forms.as_selects(expression)
     for select in _innermost_first(expression):
         if any(node.find_ancestor(exp.Select) is select for node in select.find_all(exp.ModelAttribute)):
@@ -34,6 +38,20 @@ def rewrite(expression: exp.Expression, registered: Registered) -> exp.Expressio
     if node := expression.find(exp.ModelAttribute):
         raise _misplaced(node)
     return expression
+
+
+def has_calls(expression: exp.Expression, session: Session) -> bool:
+    """True if a statement calls a method, or may do so through a view."""
+    return bool(expression.find(exp.ModelAttribute)) or model_views.reads(expression, session)
+
+
+def _columns_of(query: exp.Expression, registered: Registered) -> dict[str, str]:
+    """Names and engine types of a query's columns."""
+    session = registered.session
+    with Registered(session, without_rows=True) as empty:
+        text = session.cursor.to_duckdb(rewrite(query.copy(), empty))
+        result = session.cursor.query(f"SELECT * FROM ({text}) LIMIT 0")
+    return dict(zip(result.table.column_names, result.types, strict=True))
 
 
 def inline_values(expression: exp.Expression, params: Any) -> exp.Expression:

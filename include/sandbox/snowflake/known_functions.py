@@ -66,8 +66,8 @@ _PLACES = (exp.TableFromRows, exp.ModelAttribute, exp.Lateral)
 def check_known(function: exp.Func) -> None:
     """Refuse a function that the sandbox does not have, or that nobody has."""
     place = function.parent
-    while isinstance(place, exp.Dot):
-        place = place.parent  # INFORMATION_SCHEMA.F(...)
+    while isinstance(place, exp.Dot | exp.Window):
+        place = place.parent  # INFORMATION_SCHEMA.F(...), MODEL(...)!F(...) OVER (...)
     if isinstance(place, _PLACES) or function.find_ancestor(exp.HistoricalData):
         return
     if not isinstance(function, exp.Anonymous):

@@ -65,8 +65,6 @@ def _check_create(create: exp.Create, kind: str, sql: str) -> None:
         for option in create.args.get("properties") or []:
             if not isinstance(option, _TABLE_PROPERTIES):
                 raise unsupported(f"{grammar.head(sql)} ... {option.sql(dialect='snowflake')}")
-    if kind == "VIEW" and create.find(exp.ModelAttribute):
-        raise unsupported("MODEL(...) in a view")
 
 
 # ---- names ---------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from include.sandbox.snowflake.dynamic_tables import Refreshes, recover
 from include.sandbox.snowflake.engine import Engine
 from include.sandbox.snowflake.errors import SqlError
 from include.sandbox.snowflake.locks import LockTable
+from include.sandbox.snowflake.model_views import ModelViews
 from include.sandbox.snowflake.models import ModelStore
 from include.sandbox.snowflake.packages import PackageCache
 from include.sandbox.snowflake.parameters import DEFAULTS, Parameter
@@ -56,6 +57,7 @@ class Account:
     warehouses: Warehouses
     locks: LockTable = field(default_factory=LockTable)
     packages: PackageCache = field(default_factory=PackageCache)
+    model_views: ModelViews = field(default_factory=ModelViews)
     scheduler: Scheduler = field(default_factory=Scheduler)
     refreshes: Refreshes = field(default_factory=Refreshes)
     sessions: WeakSet[Session] = field(default_factory=WeakSet)

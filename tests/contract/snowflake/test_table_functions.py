@@ -136,8 +136,8 @@ def test_all_rows_are_one_partition_of_a_constant(cursor: SnowflakeCursor) -> No
 
 
 def test_row_by_row_the_table_goes_along(cursor: SnowflakeCursor) -> None:
-    query = f"SELECT s.*, x.doubled FROM {SALES} s, TABLE(MODEL({SHOP}, V1)!TWICE(s.amount)) x WHERE s.id < 5 AND doubled > 2"
-    found = cursor.execute(f"{query} ORDER BY id").fetchall()
+    query = f"SELECT s.*, x.doubled FROM {SALES} s, TABLE(MODEL({SHOP}, V1)!TWICE(s.amount)) x"
+    found = cursor.execute(f"{query} WHERE s.id < 5 AND doubled > 2 ORDER BY id").fetchall()
     assert [(row[0], row[-1]) for row in found] == [(2, 4.0), (3, 6.0), (4, 8.0)]
     query = f"SELECT * FROM TABLE(MODEL({SHOP}, V1)!TWICE(1.5::FLOAT)) AS t (d)"
     assert cursor.execute(query).fetchall() == [(3.0,)]
@@ -167,7 +167,8 @@ def test_a_parameter_has_a_default_and_one_value(cursor: SnowflakeCursor) -> Non
 
 
 def test_arrays_go_in_and_come_out(cursor: SnowflakeCursor) -> None:
-    query = f"SELECT MODEL({SHOP}, V1)!VECTOR(amount):VECTOR, MODEL({SHOP}, V1)!VECTOR(amount):VECTOR::ARRAY FROM {SALES} WHERE id = 3"
+    call = f"MODEL({SHOP}, V1)!VECTOR(amount):VECTOR"
+    query = f"SELECT {call}, {call}::ARRAY FROM {SALES} WHERE id = 3"
     assert [json.loads(v) for v in cursor.execute(query).fetchone()] == [[3.0, -3.0]] * 2
     query = f"SELECT MODEL({SHOP}, V1)!LENGTH(ARRAY_CONSTRUCT(amount, 1, 2)):LENGTH::INT FROM {SALES} WHERE id = 3"
     assert cursor.execute(query).fetchone() == (3,)
