@@ -70,7 +70,7 @@ def parse(sql: str) -> Block:
         found.pop()
     if not found[-1].is_word("END"):
         raise syntax_error("a block ends with END.")
-    statements = statements_of(sql[found[0].end : found[-1].start])
+    statements = [one.strip().rstrip(";").strip() for one in statements_of(sql[found[0].end : found[-1].start])]
     if not statements:
         raise syntax_error("unexpected 'END'.")
     last = scanner.tokens(statements[-1])

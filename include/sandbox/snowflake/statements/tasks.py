@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -304,7 +305,9 @@ def row(session: Session, entry: Entry) -> dict[str, Any]:
 
 
 def _full(key: Key, name: str) -> str:
-    return ".".join((*key[:2], name))
+    """A task's full name as it is written in SQL."""
+    plain = re.compile(r"[A-Z_][A-Z0-9_$]*")
+    return ".".join(p if plain.fullmatch(p) else '"' + p.replace('"', '""') + '"' for p in (*key[:2], name))
 
 
 def _time(text: str | None) -> datetime | None:
