@@ -59,7 +59,7 @@ def describe_table(session: Session, name: str) -> Result:
     if schema == "INFORMATION_SCHEMA":
         schema, table = "_fs_information_schema", f"_fs_{table}"
     described = session.cursor.query(
-        "SELECT column_name, data_type, is_nullable, column_default FROM duckdb_columns() "
+        "SELECT column_name, data_type, is_nullable, column_default, comment FROM duckdb_columns() "
         "WHERE database_name = ? AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?) "
         "ORDER BY column_index",
         [catalog, schema, table],
@@ -76,6 +76,7 @@ def describe_table(session: Session, name: str) -> Result:
             "default": c["column_default"],
             "primary key": "N",
             "unique key": "N",
+            "comment": c["comment"],
         }
         for c in described
     ]

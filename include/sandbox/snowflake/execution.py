@@ -10,6 +10,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from include.sandbox.snowflake import (
+    asof,
     definitions,
     describe,
     files,
@@ -24,6 +25,7 @@ from include.sandbox.snowflake import (
     rewrite,
     tables,
     tags,
+    views,
 )
 from include.sandbox.snowflake.engine import upper_case
 from include.sandbox.snowflake.errors import (
@@ -129,21 +131,25 @@ def run(
     expression = upper_case(rewrite.identifier_calls(expression, list(batch[0]) if batch else params))
     pipes.refer(expression, session)
     given_tags = tags.take(session, expression, sql)
+    notes = views.take(expression, sql)
     rewrite.check_supported(expression, sql)
     files.name_positions(expression)
     rewrite.column_positions(expression)
     rewrite.name_columns(expression)
     expression = functions.translate_functions(expression, session)
     rewrite.qualify_tables(expression, session)
+    asof.translate(expression)
     if describe_only:
         return _describe(session, expression, params)
     refresh.before(session, expression, run)
     if params and inference.has_calls(expression, session):
         expression, params = inference.inline_values(expression, params), None
-    result = _dispatch(session, expression.copy() if given_tags is not None else expression, params, batch)
+    result = _dispatch(session, expression.copy() if given_tags is not None or notes else expression, params, batch)
     if given_tags is not None:
         tags.after(session, expression, given_tags)
         refresh.after(session, expression)
+    if notes is not None:
+        views.after(session, expression, notes)
     return result
 
 

@@ -63,14 +63,7 @@ def options(session: Session, text: str) -> Options:
         raise not_found("Database", database)
     if schema is not None and not engine.has_schema(database, schema):
         raise not_found("Schema", f"{database}.{schema}")
-    return Options(
-        database,
-        schema,
-        found["like"],
-        unquote(found["starts"]) if found["starts"] else None,
-        int(found["limit"]) if found["limit"] else None,
-        unquote(found["after"]) if found["after"] else None,
-    )
+    return _chosen(found, database, schema)
 
 
 def listed(session: Session, kind: str, text: str) -> list[Entry]:
@@ -78,6 +71,38 @@ def listed(session: Session, kind: str, text: str) -> list[Entry]:
     wanted = options(session, text)
     return wanted.choose(
         session.account.catalog.entries(kind, wanted.database, wanted.schema), lambda entry: entry.key[2]
+    )
+
+
+def of_schemas(session: Session, text: str) -> Options:
+    """Read what follows in SHOW SCHEMAS, where IN is for a database."""
+    found = _OPTIONS.fullmatch(text)
+    name = found["name"] or found["database"] if found else None
+    if not found or found["schema"] or (name and len(split_name(name)) > 1):
+        raise syntax_error(f"unexpected in SHOW SCHEMAS: {text}")
+    everywhere = (found["scope"] or "").upper() == "ACCOUNT"
+    database = split_name(name)[0] if name else None if everywhere else session.database
+    if database is not None and database not in session.account.engine.databases():
+        raise not_found("Database", database)
+    return _chosen(found, database, None)
+
+
+def of_databases(text: str) -> Options:
+    """Read what follows in SHOW DATABASES."""
+    found = _OPTIONS.fullmatch(text)
+    if not found or (found["scope"] or "ACCOUNT").upper() != "ACCOUNT":
+        raise syntax_error(f"unexpected in SHOW DATABASES: {text}")
+    return _chosen(found, None, None)
+
+
+def _chosen(found: re.Match[str], database: str | None, schema: str | None) -> Options:
+    return Options(
+        database,
+        schema,
+        found["like"],
+        unquote(found["starts"]) if found["starts"] else None,
+        int(found["limit"]) if found["limit"] else None,
+        unquote(found["after"]) if found["after"] else None,
     )
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from include.sandbox.snowflake import shows
 from include.sandbox.snowflake.errors import SqlError, not_found
-from include.sandbox.snowflake.grammar import Effect, matches, resolve_identifier, split_name, statement
+from include.sandbox.snowflake.grammar import Effect, resolve_identifier, split_name, statement
 from include.sandbox.snowflake.results import CREATED_ON, Result, dropped, rows, status
 
 if TYPE_CHECKING:
@@ -63,9 +64,9 @@ def drop_schema(session: Session, name: str, exists: str | None) -> Result:
     return status(dropped(schema, done=done))
 
 
-@statement("SHOW DATABASES [LIKE {like:text}] [IN ACCOUNT]")
-def show_databases(session: Session, like: str | None) -> Result:
-    """List the databases."""
+@statement("SHOW DATABASES {options:rest}")
+def show_databases(session: Session, options: str) -> Result:
+    """List the databases: LIKE, STARTS WITH, LIMIT."""
     records = [
         {
             "name": name,
@@ -73,29 +74,29 @@ def show_databases(session: Session, like: str | None) -> Result:
             "owner": session.role,
             "kind": "STANDARD",
         }
-        for name in session.account.engine.databases()
-        if matches(name, like)
+        for name in shows.of_databases(options).choose(session.account.engine.databases(), str)
     ]
     return rows(records, {"created_on": CREATED_ON, **dict.fromkeys(_DATABASE_COLUMNS, pa.string())})
 
 
-@statement("SHOW SCHEMAS [LIKE {like:text}] [everywhere:IN ACCOUNT] [IN [DATABASE] {database:ident}]")
-def show_schemas(session: Session, like: str | None, everywhere: str | None, database: str | None) -> Result:
-    """List the schemas of a database, or of all."""
+@statement("SHOW SCHEMAS {options:rest}")
+def show_schemas(session: Session, options: str) -> Result:
+    """List schemas: LIKE, IN ACCOUNT | [DATABASE] name, STARTS WITH, LIMIT."""
     engine = session.account.engine
-    wanted = resolve_identifier(database) if database else session.database
-    if database and wanted not in engine.databases():
-        raise not_found("Database", str(wanted))
+    wanted = shows.of_schemas(session, options)
+    found = [
+        (database, schema)
+        for database in ([wanted.database] if wanted.database else engine.databases())
+        for schema in [*engine.schemas(database), "INFORMATION_SCHEMA"]
+    ]
     records = [
         {
             "name": schema,
-            "is_current": "Y" if (name, schema) == (session.database, session.schema) else "N",
-            "database_name": name,
+            "is_current": "Y" if (database, schema) == (session.database, session.schema) else "N",
+            "database_name": database,
             "owner": session.role,
         }
-        for name in ([wanted] if wanted and not everywhere else engine.databases())
-        for schema in [*engine.schemas(name), "INFORMATION_SCHEMA"]
-        if matches(schema, like)
+        for database, schema in wanted.choose(found, lambda place: place[1])
     ]
     return rows(records, {"created_on": CREATED_ON, **dict.fromkeys(_SCHEMA_COLUMNS, pa.string())})
 

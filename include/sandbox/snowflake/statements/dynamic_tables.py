@@ -41,7 +41,7 @@ def create_dynamic_table(
         if option in given.options:
             session.account.warehouses.get(given.options[option])
     given_tags: tags.Given = {None: tag_statements.values_of(session, given.tags)} if given.tags else {}
-    words = " ".join(word for word in ("CREATE", replace, transient, "DYNAMIC TABLE", absent) if word)
+    words = " ".join(word.strip() for word in ("CREATE", replace, transient, "DYNAMIC TABLE", absent) if word)
     with session.account.refreshes.one_at_a_time(key):
         if not _is_free(session, key, bool(replace), bool(absent)):
             return status(f"{key[2]} already exists, statement succeeded.")
@@ -230,6 +230,8 @@ def rename_dynamic_table(session: Session, name: str, exists: str | None, new: s
     """Give a dynamic table another name."""
     if entry := refresh.find(session, name, exists):
         target = session.qualify(new)
+        if target[:2] != entry.key[:2]:
+            raise unsupported("ALTER DYNAMIC TABLE ... RENAME TO another schema")
         if target != entry.key and (tags.columns(session, target) or session.account.catalog.find(KIND, target)):
             raise already_exists(".".join(target))
         run(session, f"ALTER TABLE {quoted(entry.key)} RENAME TO {quoted(target)}")
