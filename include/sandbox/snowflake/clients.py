@@ -17,6 +17,7 @@ from starlette.requests import Request
 from include.sandbox.snowflake import execution, requests
 from include.sandbox.snowflake.errors import SqlError, session_gone, unsupported
 from include.sandbox.snowflake.queries import Query
+from include.sandbox.snowflake.requests import Body
 from include.sandbox.snowflake.session import Session
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class Client:
     connections: set[tuple[str, int]] = field(default_factory=set)
     gone_since: float | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
-    waiting: deque[tuple[Query, requests.Body, Future[bytes]]] = field(default_factory=deque)
+    waiting: deque[tuple[Query, Body, Future[bytes]]] = field(default_factory=deque)
     is_running: bool = False
 
 
@@ -136,7 +137,7 @@ class Clients:
 
     # ---- what they ask for ----
 
-    def submit(self, client: Client, request_id: str | None, body: requests.Body) -> str:
+    def submit(self, client: Client, request_id: str | None, body: Body) -> str:
         """Put a request in line behind the client's others, unless it is one that came before."""
         request_id = request_id or str(uuid.uuid4())
         if request_id in client.requests:
