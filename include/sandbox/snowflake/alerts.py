@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.sandbox.snowflake import background
 from include.sandbox.snowflake.background import BackgroundSession, Run
@@ -34,40 +34,43 @@ def run_due_at(account: Account, now: datetime) -> None:
             continue
         anchor = datetime.fromisoformat(known["anchor"])
         if due := account.scheduler.timetable.due(known["id"], known["schedule"], anchor, now):
-            submit(account, entry, due, wait=False)
+            submit(account, entry, due, by_hand=False)
 
 
-def submit(account: Account, entry: Entry, scheduled: datetime, *, wait: bool) -> None:
-    """Run an alert in the background, never twice at once."""
-    account.scheduler.submit(
-        (KIND, entry.definition["id"]), lambda: run(account, entry, scheduled, is_manual=wait), wait=wait
-    )
-
-
-def run(account: Account, entry: Entry, scheduled: datetime, *, is_manual: bool) -> None:
-    """Run an alert now, as it is defined now; a suspended or dropped one does not run by its schedule."""
-    current = account.catalog.find(KIND, entry.key)
-    if current is None or current.definition["id"] != entry.definition["id"]:
-        return
-    known = current.definition
-    if known["state"] != "started" and not is_manual:
-        return
-    database, schema, name = current.key
-    record: dict[str, Any] = {
+def submit(account: Account, entry: Entry, scheduled: datetime, *, by_hand: bool) -> None:
+    """Run an alert in the background, never twice at once; by its schedule it is left out while it runs."""
+    record = {
         "run_id": background.new_id(),
-        "alert_id": known["id"],
-        "name": name,
-        "database_name": database,
-        "schema_name": schema,
-        "condition": known["condition"],
-        "action": known["action"],
+        "alert_id": entry.definition["id"],
+        "name": entry.key[2],
+        "database_name": entry.key[0],
+        "schema_name": entry.key[1],
+        "condition": entry.definition["condition"],
+        "action": entry.definition["action"],
         "scheduled_time": scheduled.isoformat(),
     }
-    run = Run(account, RUNS, record, {"scheduled": scheduled, "last_success": last_success(account, known["id"])})
+    run = Run(account, RUNS, record, {"scheduled": scheduled})
+    if by_hand:
+        run.promise()
+    account.scheduler.submit((KIND, record["alert_id"]), lambda: _run(run, entry, by_hand=by_hand), wait=by_hand)
+
+
+def _run(run: Run, entry: Entry, *, by_hand: bool) -> None:
+    """Run an alert now, as it is defined now; a suspended one does not run by its schedule."""
+    current = run.account.catalog.find(KIND, entry.key)
+    if current is None or current.definition["id"] != run.record["alert_id"]:
+        if by_hand:
+            run.cancel(background.GONE)
+        return
+    known = current.definition
+    if known["state"] != "started" and not by_hand:
+        return
+    run.record.update(condition=known["condition"], action=known["action"])
+    run.context["last_success"] = last_success(run.account, known["id"])
     with run.under_way():
         run.write(state="EXECUTING")
         try:
-            with background.session_of(run, database, schema) as session:
+            with background.session_of(run, *current.key[:2]) as session:
                 _evaluate(session, run)
         except Exception as error:
             run.fail("FAILED", error)

@@ -17,6 +17,7 @@ from include.sandbox.snowflake.results import Result
 from include.sandbox.snowflake.session import Account, Session
 
 INTERRUPTED = "The run was interrupted: the account was shut down while it was under way."
+GONE = "The run did not take place: what was to run was dropped or replaced before."
 
 
 @dataclass
@@ -38,6 +39,11 @@ class Run:
         self.record.update(changed)
         self.account.catalog.record(self.kind, self.record)
 
+    def promise(self) -> None:
+        """Write down that the run is to come, so that it is known of whatever happens."""
+        self.account.scheduler.live.add(self.id)
+        self.write(state="SCHEDULED")
+
     @contextmanager
     def under_way(self) -> Iterator[None]:
         """While this lasts the run is not one that a crash has interrupted."""
@@ -46,6 +52,11 @@ class Run:
             yield
         finally:
             self.account.scheduler.live.discard(self.id)
+
+    def cancel(self, why: str) -> None:
+        """Write down that the run does not take place."""
+        with self.under_way():
+            self.write(state="CANCELLED", error_message=why, completed_time=now())
 
     def fail(self, state: str, error: BaseException) -> None:
         """Write down that the run has failed, or, when the account is being shut down, that it was cancelled."""
@@ -95,7 +106,7 @@ def runs(account: Account, kind: str) -> list[dict[str, Any]]:
 
 
 def _settled(account: Account, record: dict[str, Any]) -> dict[str, Any]:
-    if record["state"] != "EXECUTING" or record["run_id"] in account.scheduler.live:
+    if record["state"] not in {"SCHEDULED", "EXECUTING"} or record["run_id"] in account.scheduler.live:
         return record
     return {**record, "state": "CANCELLED", "error_message": INTERRUPTED}
 

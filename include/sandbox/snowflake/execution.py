@@ -166,12 +166,12 @@ def prepared_query(session: Session, sql: str, params: Any = None) -> exp.Expres
 
 
 def check_syntax(sql: str) -> None:
-    """Refuse a text that is no statement, or one that the sandbox does not have; names are not resolved."""
+    """Refuse a text that is no statement, or one that the sandbox does not know; names are not resolved."""
     if len(links := pipes.links(sql)) > 1:
         for link in links:
             check_syntax(link)
-    elif not grammar.match(sql):
-        rewrite.check_supported(_parse(definitions.usual_spelling(sql)), sql)
+    elif not grammar.match(sql) and isinstance(_parse(definitions.usual_spelling(sql)), exp.Command):
+        raise unsupported(grammar.head(sql))
 
 
 def _run_link(session: Session, sql: str, params: Any, describe_only: bool) -> Result:

@@ -104,8 +104,3 @@ class Timetable:
         is_due = now >= known[2]
         self._next[id_] = (text, anchor, schedule.next(now, anchor)) if is_due else known
         return known[2] if is_due else None
-
-    def keep(self, ids: set[str]) -> None:
-        """Forget the objects that are no longer scheduled."""
-        for id_ in set(self._next) - ids:
-            del self._next[id_]

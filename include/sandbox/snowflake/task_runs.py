@@ -57,13 +57,18 @@ def submit(
     by_hand = origin != "SCHEDULE"
     identity = entry.definition["id"]
     key = (tasks.KIND, identity, background.new_id() if entry.definition["overlaps"] else None)
+    graph = GraphRun(account, entry, scheduled, origin, config, retried)
+    if by_hand:
+        graph.promise()
 
     def run() -> None:
         current = account.catalog.find(tasks.KIND, entry.key)
         if current is None or current.definition["id"] != identity:
-            return
-        if by_hand or current.definition["state"] == "started":
-            GraphRun(account, current, scheduled, origin, config, retried).run()
+            if by_hand:
+                graph.cancel(background.GONE)
+        elif by_hand or current.definition["state"] == "started":
+            graph.root = current
+            graph.run()
 
     account.scheduler.submit(key, run, wait=by_hand)
 
@@ -79,6 +84,7 @@ class GraphRun:
     config: str | None = None
     retried: Mapping[str, Any] | None = None
     record: dict[str, Any] = field(default_factory=dict)
+    promised: list[Run] = field(default_factory=list)  # the graph's, and the root task's
     tasks: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     waits: Mapping[str, list[str]] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
@@ -89,18 +95,31 @@ class GraphRun:
         """The root task's full name."""
         return self.root.key
 
+    def promise(self) -> None:
+        """Write down that the graph and its root task are to run."""
+        self._look()
+        # In a retry the root task may not run again.
+        promised = [self._graph_run(), *([] if self.retried else [self._task_run(self.key[2])])]
+        for run in promised:
+            run.promise()
+        self.promised = promised
+
+    def cancel(self, why: str) -> None:
+        """Write down that the promised runs do not take place."""
+        for run in self.promised:
+            run.cancel(why)
+
     def run(self) -> None:
         """Run the graph, and the failed tasks again as often as the root task says."""
-        database, schema, name = self.key
-        self.tasks = tasks.of_schema(self.account.catalog, database, schema)
+        name = self.key[2]
+        self._look()
         self.waits = tasks.active(self.tasks, name)
-        self.record = self._new_record()
         if self.retried:
             self.states = tasks.kept(self.retried["states"])
             self.values = dict(self.retried["values"])
         attempts = self.tasks[name]["retries"]
         while True:
-            run = Run(self.account, GRAPH_RUNS, self.record)
+            run = self._graph_run()
             with run.under_way():
                 run.write(state="EXECUTING")
                 self._run_tasks()
@@ -116,6 +135,29 @@ class GraphRun:
             number = self.record["attempt_number"] + 1
             self.record = {**self._new_record(), "attempt_number": number, "scheduled_from": "AUTO RETRY"}
         self._count_failures(outcome)
+
+    def _look(self) -> None:
+        """Take the tasks as they are defined now."""
+        name = self.key[2]
+        self.tasks = {**tasks.of_schema(self.account.catalog, *self.key[:2]), name: self.root.definition}
+        self.record = self._new_record()
+        if self.promised:
+            self.record["run_id"] = self.promised[0].id
+
+    def _graph_run(self) -> Run:
+        return Run(self.account, GRAPH_RUNS, self.record)
+
+    def _task_run(self, name: str) -> Run:
+        promised = self.promised.pop() if name == self.key[2] and len(self.promised) == 2 else None
+        record = {
+            **{key: value for key, value in self.record.items() if key not in {"states", "values", "state"}},
+            "run_id": promised.id if promised else background.new_id(),
+            "name": name,
+            "query_text": self.tasks[name]["sql"],
+            "condition_text": self.tasks[name]["when"],
+            "query_start_time": background.now(),
+        }
+        return Run(self.account, TASK_RUNS, record, {"graph": self, "task": name, "return_value": None})
 
     def _new_record(self) -> dict[str, Any]:
         database, schema, name = self.key
@@ -161,23 +203,12 @@ class GraphRun:
 
     def _run_task(self, name: str) -> str:
         """Run one task; returns the state in which it ended."""
-        database, schema, _ = self.key
-        known = self.tasks[name]
-        record = {
-            **{key: value for key, value in self.record.items() if key not in {"states", "values", "state"}},
-            "run_id": background.new_id(),
-            "graph_run_id": self.record["run_id"],
-            "name": name,
-            "query_text": known["sql"],
-            "condition_text": known["when"],
-            "query_start_time": background.now(),
-        }
-        run = Run(self.account, TASK_RUNS, record, {"graph": self, "task": name, "return_value": None})
+        run = self._task_run(name)
         with run.under_way():
             run.write(state="EXECUTING")
             try:
-                with background.session_of(run, database, schema) as session:
-                    self._run_in(session, run, known)
+                with background.session_of(run, *self.key[:2]) as session:
+                    self._run_in(session, run, self.tasks[name])
             except Exception as error:
                 run.fail(tasks.FAILED, error)
         self._note_error(run.record)

@@ -66,7 +66,7 @@ def drop_alert(session: Session, name: str, exists: str | None) -> Result:
 def execute_alert(session: Session, name: str) -> Result:
     """Run an alert once, in the background, also a suspended one."""
     entry = _find(session, name)
-    alerts.submit(session.account, entry, datetime.now(UTC), wait=True)
+    alerts.submit(session.account, entry, datetime.now(UTC), by_hand=True)
     return status(DONE)
 
 

@@ -154,10 +154,10 @@ def predecessor_return_value(session: Session, name: str | None = None) -> str |
     context = _context(session, "SYSTEM$GET_PREDECESSOR_RETURN_VALUE")
     graph: GraphRun = context["graph"]
     before = graph.tasks[context["task"]]["after"]
-    wanted = split_name(name)[-1] if name else before[0] if len(before) == 1 else None
-    if wanted not in before:
-        raise tasks.refused(f"Task {context['task']} has no predecessor {wanted or 'that is its only one'}.")
-    return graph.values.get(wanted)
+    wanted = [split_name(name)[-1]] if name else before
+    if len(wanted) != 1 or wanted[0] not in before:
+        raise tasks.refused(f"Task {context['task']} has no predecessor {name or 'that is its only one'}.")
+    return graph.values.get(wanted[0])
 
 
 @constant_function("SYSTEM$GET_TASK_GRAPH_CONFIG")

@@ -50,7 +50,8 @@ def create_or_alter_task(session: Session, name: str, rest: str) -> Result:
     """Create a task, or make a suspended one what the statement says; its state and history stay."""
     key = background.new_key(session, name)
     if not session.account.catalog.find(tasks.KIND, key):
-        return create_task(session, name, rest, None, None)
+        created: Result = create_task(session, name, rest, None, None)
+        return created
     defaults = {field: tasks.DEFAULTS[field] for field in _ALTERABLE}
     _change(session, key, **{**defaults, **task_text.read(session, key, rest)})
     return status(DONE)
