@@ -27,8 +27,7 @@ _LOCATION = (
 )
 _SPACE = r"(?>\s+|/\*.*?\*/|--[^\n]*+(?:\n|\Z)|//[^\n]*+(?:\n|\Z))"
 GAP = rf"{_SPACE}*+"
-_VALUE = rf"(?:{STRING}|{IDENTIFIER}|[\d.]++)"
-_BETWEEN = rf"{GAP}(?:,{GAP}(?=\w))?"
+_ASSIGNMENT = rf"[A-Za-z_][\w$]*+{GAP}={GAP}(?:{STRING}|{IDENTIFIER}|[\d.]++)"
 # What is not closed reaches to the end, so that it is read once.
 _TOKEN = (
     r"(?>'(?>[^'\\]+|''|\\.)*+(?:'|\\?\Z)|\$\$.*?(?:\$\$(?!\$)|\Z)" + r'|"[^"]*+(?:"|\Z)|[A-Za-z0-9_$]++'
@@ -41,7 +40,7 @@ _KINDS = {
     "text": STRING,
     "word": rf"(?:{IDENTIFIER}|{_LITERAL})",
     "place": _LOCATION,
-    "assignments": rf"(?:[A-Za-z_]\w*+{GAP}={GAP}{_VALUE}{_BETWEEN})++",
+    "assignments": rf"{_ASSIGNMENT}(?:{GAP}(?:,{GAP})?{_ASSIGNMENT})*+",
     "number": r"\d++(?![\w$.])",
     "rest": rf"{_TOKEN}*?",
 }
@@ -267,13 +266,19 @@ def _unescaped(found: re.Match[str]) -> str:
     return _ESCAPES.get(character, character) if character else "'"
 
 
-_PAIR = re.compile(rf"([A-Za-z_]\w*+){GAP}={GAP}({_VALUE})", _FLAGS)
+_PAIR = re.compile(rf"(?:{GAP},)?{GAP}([A-Za-z_][\w$]*+){GAP}={GAP}({STRING}|{IDENTIFIER}|[\d.]++)", _FLAGS)
 
 
 def assigned(text: str) -> dict[str, str] | None:
     """The values of `assignments`, as they are written; None if a name stands there twice."""
-    pairs = [(name.upper(), value) for name, value in _PAIR.findall(text)]
-    return dict(pairs) if len(dict(pairs)) == len(pairs) else None
+    found: dict[str, str] = {}
+    position = 0
+    while pair := _PAIR.match(text, position):
+        if pair[1].upper() in found:
+            return None
+        found[pair[1].upper()] = pair[2]
+        position = pair.end()
+    return found
 
 
 def matches(name: str, pattern: str | None) -> bool:
