@@ -6,11 +6,11 @@ import json
 import sys
 from pathlib import Path
 
-from bench import install, loop, parse
+from bench import install, loop, parse, server
 from bench.figure import Figure
 
 RESULTS = Path(__file__).parents[2] / ".bench" / "results.json"
-BENCHMARKS = {"install": install.measure, "loop": loop.measure, "parse": parse.measure}
+BENCHMARKS = {"install": install.measure, "loop": loop.measure, "parse": parse.measure, "server": server.measure}
 
 
 def main(names: list[str]) -> int:

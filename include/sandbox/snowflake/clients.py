@@ -147,7 +147,7 @@ class Clients:
         self._forget_old(client)
         client.requests[request_id], client.answers[query.id] = query.id, answer
         if execution.is_out_of_turn(query.sql):
-            self._workers.submit(lambda: answer.set_result(requests.carry_out(query, body)))
+            self._workers.submit(_answer, query, body, answer)
             return query.id
         client.session.account.queries.arrive(query)
         with client.lock:
@@ -166,13 +166,13 @@ class Clients:
                     client.is_running = False
                     return
                 query, body, answer = client.waiting.popleft()
-            answer.set_result(requests.carry_out(query, body))
+            _answer(query, body, answer)
 
     @staticmethod
     def _forget_old(client: Client) -> None:
         """Forget answers of the past; what is asked for again is made anew from the result."""
         for query_id, answer in list(client.answers.items()):
-            if answer.done() and (len(client.answers) >= _KEPT_REQUESTS or len(answer.result()) > _LARGE_ANSWER):
+            if answer.done() and (len(client.answers) >= _KEPT_REQUESTS or _is_large(answer)):
                 del client.answers[query_id]
         while len(client.requests) >= 4 * _KEPT_REQUESTS:
             client.requests.popitem(last=False)
@@ -204,3 +204,15 @@ class Clients:
             return False
         self.end(min(gone, key=lambda client: client.gone_since or 0.0))
         return True
+
+
+def _answer(query: Query, body: Body, answer: Future[bytes]) -> None:
+    """Run a request; whatever happens, somebody waits for the answer."""
+    try:
+        answer.set_result(requests.carry_out(query, body))
+    except BaseException as error:
+        answer.set_exception(error)
+
+
+def _is_large(answer: Future[bytes]) -> bool:
+    return answer.exception() is None and len(answer.result()) > _LARGE_ANSWER

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any
 
@@ -41,6 +42,8 @@ from include.sandbox.snowflake.queries import OUT_OF_TURN, Query
 from include.sandbox.snowflake.results import DONE, Result, status
 from include.sandbox.snowflake.session import Session
 from include.sandbox.snowflake.variables import substitute_variables
+
+log = logging.getLogger(__name__)
 
 _QUERIES = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values)
 _CHANGES: dict[type[exp.Expression], Mode] = {
@@ -108,7 +111,11 @@ def _remember(session: Session, query_id: str, result: Result | None) -> None:
     session.first_query_id = session.first_query_id or query_id
     session.query_ids.append(query_id)
     if result is not None:
-        session.account.results.put(result)
+        try:
+            session.account.results.put(result)
+        except Exception:
+            # What the statement has done is done, and its client is to be told so.
+            log.exception("the result of statement %s is not kept", query_id)
 
 
 def run(
@@ -166,12 +173,12 @@ def prepared_query(session: Session, sql: str, params: Any = None) -> exp.Expres
 
 
 def check_syntax(sql: str) -> None:
-    """Refuse a text that is no statement, or one that the sandbox does not know; names are not resolved."""
+    """Refuse a text that is no statement, or one that the sandbox does not have; names are not resolved."""
     if len(links := pipes.links(sql)) > 1:
         for link in links:
             check_syntax(link)
-    elif not grammar.match(sql) and isinstance(_parse(definitions.usual_spelling(sql)), exp.Command):
-        raise unsupported(grammar.head(sql))
+    elif not grammar.match(sql):
+        rewrite.check_supported(_parse(definitions.usual_spelling(sql)), sql)
 
 
 def _run_link(session: Session, sql: str, params: Any, describe_only: bool) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import uuid
@@ -16,6 +17,8 @@ from include.sandbox.snowflake.query_history import QueryHistory, Record, redact
 if TYPE_CHECKING:
     from include.sandbox.snowflake.results import Result
     from include.sandbox.snowflake.session import Session
+
+log = logging.getLogger(__name__)
 
 # The functions of statements that act on what other statements of their session do, so they wait for none of them.
 OUT_OF_TURN: set[Callable[..., Any]] = set()
@@ -83,7 +86,11 @@ class Queries:
             self._live.pop(query.id, None)
         if query.session.current is query:
             query.session.current = None
-        self.history.write(_record(query, result, error, _now()))
+        try:
+            self.history.write(_record(query, result, error, _now()))
+        except Exception:
+            # What the statement has done is done, and its client is to be told so.
+            log.exception("the history has lost statement %s", query.id)
 
     @contextmanager
     def group(self, query: Query) -> Iterator[list[Query]]:
