@@ -1,21 +1,183 @@
-"""CREATE and DROP in the engine's terms: temporary tables, clones, typed CTAS, keys that nobody enforces."""
+"""CREATE, ALTER and DROP in the engine's terms: temporary tables, clones, typed CTAS, keys that nobody enforces.
+
+What Snowflake knows of a table beyond that (`facts`) is written with it.
+"""
 
 from __future__ import annotations
 
 import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from include.sandbox.snowflake import stages
+from include.sandbox.snowflake import facts, history, stages
+from include.sandbox.snowflake.errors import SqlError, unsupported
+from include.sandbox.snowflake.facts import Facts
 from include.sandbox.snowflake.results import Result, status
 from include.sandbox.snowflake.rewrite import target_of
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session, TableKey
 
+_KINDS = {"TABLE", "VIEW"}
 _UNENFORCED = (exp.PrimaryKeyColumnConstraint, exp.UniqueColumnConstraint, exp.Reference)
 _UNENFORCED_ON_TABLE = (exp.PrimaryKey, exp.UniqueColumnConstraint, exp.ForeignKey, exp.Constraint)
+
+
+def settled(expression: exp.Expression, session: Session) -> Result | None:
+    """The answer to an IF NOT EXISTS for what is there; names that differ only in case are one to the engine."""
+    key = target_of(expression)
+    if not isinstance(expression, exp.Create) or expression.kind not in _KINDS or not key or key[0] == "temp":
+        return None
+    if _is_temporary(expression):
+        return None
+    found = session.cursor.duck.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE (database_name, schema_name) = (?, ?) "
+        "AND lower(table_name) = lower(?) UNION ALL "
+        "SELECT view_name FROM duckdb_views() WHERE (database_name, schema_name) = (?, ?) "
+        "AND lower(view_name) = lower(?)",
+        [*key, *key],
+    ).fetchone()
+    if found and found[0] != key[2]:
+        raise unsupported(f"two names that differ only in case: {found[0]} and {key[2]}")
+    if found and expression.args.get("exists"):
+        return status(f"{key[2]} already exists, statement succeeded.")
+    return None
+
+
+@contextmanager
+def recorded(expression: exp.Expression, session: Session) -> Iterator[None]:
+    """Define a table or view together with what the engine does not know of it, or not at all."""
+    key, kind = target_of(expression), str(expression.args.get("kind")).upper()
+    if key is None or kind not in _KINDS or isinstance(expression, exp.Comment):
+        yield
+        return
+    if key[0] == "temp" or (isinstance(expression, exp.Create) and _is_temporary(expression)):
+        yield
+        if isinstance(expression, exp.Create):
+            facts.write(session.cursor, ("temp", "main", _physical(key, session)), _declared(expression, session), kind)
+        return
+    with session.transaction.whole():
+        session.transaction.recorder.query_id = session.current.id if session.current else ""
+        before = facts.read(session.cursor, key)
+        yield
+        if isinstance(expression, exp.Create):
+            history.forget_table(session.cursor, key[0], before)
+            _begin(session, key, kind, _declared(expression, session))
+        elif isinstance(expression, exp.Drop):
+            history.forget_table(session.cursor, key[0], before)
+        elif isinstance(expression, exp.Alter) and before is not None:
+            _altered(session, key, before, expression)
+
+
+def _begin(session: Session, key: TableKey, kind: str, known: Facts) -> None:
+    facts.write(session.cursor, key, known, kind)
+    if kind == "TABLE":
+        history.check_lengths(session.cursor, key, known)
+        session.transaction.recorder.add(key, known, session.cursor)
+
+
+def _altered(session: Session, key: TableKey, known: Facts, alter: exp.Alter) -> None:
+    """Columns that were added, dropped, renamed, or given a type begin a new history."""
+    for action in alter.args["actions"]:
+        if isinstance(action, exp.AlterRename):
+            return
+        if isinstance(action, exp.ColumnDef):
+            known.types |= _types_of([action])
+        elif isinstance(action, exp.RenameColumn):
+            known.types = {action.args["to"].name if n == action.this.name else n: t for n, t in known.types.items()}
+        elif isinstance(action, exp.AlterColumn) and action.args.get("dtype"):
+            known.types.pop(action.this.name, None)
+            known.types |= _types_of([exp.ColumnDef(this=action.this, kind=action.args["dtype"])])
+        elif isinstance(action, exp.Drop):
+            for column in action.find_all(exp.Column):
+                known.types.pop(column.name, None)
+    if all(isinstance(a, exp.AlterColumn) and not a.args.get("dtype") for a in alter.args["actions"]):
+        return
+    history.forget_table(session.cursor, key[0], known)
+    known.id = uuid.uuid4().hex
+    _begin(session, key, "TABLE", known)
+
+
+def _declared(create: exp.Create, session: Session) -> Facts:
+    """What a CREATE says that the engine does not keep."""
+    known = Facts()
+    schema = create.this
+    if isinstance(schema, exp.Schema):
+        known.types = _types_of(schema.expressions)
+    for option in create.args.get("properties") or []:
+        if isinstance(option, exp.SchemaCommentProperty):
+            known.comment = option.this.name
+        elif isinstance(option, exp.TransientProperty):
+            known.is_transient = True
+        elif isinstance(option, exp.SecureProperty):
+            known.is_secure = True
+        elif isinstance(option, exp.ClusterProperty | exp.Cluster):
+            known.cluster_by = cluster_text(option.expressions)
+        elif isinstance(option, exp.LikeProperty):
+            known.types = _types_like(option.this, session)
+        elif type(option) is exp.Property:
+            set_property(known, option)
+    if clone := create.args.get("clone"):
+        known.types = _types_like(clone.this, session)
+    if create.kind == "VIEW":
+        known.text = session.current.sql if session.current else create.sql(dialect="snowflake")
+    return known
+
+
+def _types_like(table: exp.Table, session: Session) -> dict[str, str]:
+    source = facts.read(session.cursor, (table.catalog, table.db, table.name))
+    return dict(source.types) if source else {}
+
+
+def cluster_text(expressions: list[exp.Expression]) -> str:
+    """A clustering key, as SHOW TABLES writes it."""
+    return f"LINEAR({', '.join(e.sql(dialect='snowflake') for e in expressions)})"
+
+
+def set_property(known: Facts, option: exp.Property) -> None:
+    """Take over an option of CREATE or ALTER TABLE; one that would do nothing is refused."""
+    name, value = option.name.upper(), option.args["value"]
+    if name == "DATA_RETENTION_TIME_IN_DAYS":
+        known.retention_days = int(value.name)
+        if not 0 <= known.retention_days <= (1 if known.is_transient else 90):
+            raise SqlError(
+                1008, "22023", f"SQL compilation error:\ninvalid value [{value.name}] for parameter '{name}'"
+            )
+    elif name == "CHANGE_TRACKING":
+        known.change_tracking = bool(value.to_py())
+    elif name == "COMMENT":
+        known.comment = value.name
+    elif not (name == "ENABLE_SCHEMA_EVOLUTION" and value.to_py() is False):
+        raise unsupported(f"the option {name} of a table")
+
+
+_TYPES_WITH_MORE = {
+    exp.DataType.Type.VARIANT: "VARIANT",
+    exp.DataType.Type.OBJECT: "OBJECT",
+    exp.DataType.Type.ARRAY: "ARRAY",
+    exp.DataType.Type.TIMESTAMPLTZ: "TIMESTAMP_LTZ(9)",
+}
+
+
+def _types_of(columns: list[exp.Expression]) -> dict[str, str]:
+    """The declared types that say more than the engine's."""
+    found = {}
+    for column in columns:
+        if not isinstance(column, exp.ColumnDef) or not isinstance(column.kind, exp.DataType):
+            continue
+        kind = column.kind.this
+        if kind in exp.DataType.TEXT_TYPES:
+            default = "1" if kind in {exp.DataType.Type.CHAR, exp.DataType.Type.NCHAR} else None
+            length = column.kind.expressions[0].name if column.kind.expressions else default
+            if length:
+                found[column.name] = f"VARCHAR({length})"
+        elif kind in _TYPES_WITH_MORE:
+            found[column.name] = _TYPES_WITH_MORE[kind]
+    return found
 
 
 def definition(expression: exp.Expression, session: Session) -> exp.Expression:
@@ -27,16 +189,23 @@ def definition(expression: exp.Expression, session: Session) -> exp.Expression:
         for arg, value in (("this", _physical(key, session)), ("db", None), ("catalog", None)):
             target.set(arg, value and exp.to_identifier(value, quoted=True))
     if properties := expression.args.get("properties"):
-        kept = [p for p in properties.expressions if not isinstance(p, exp.TransientProperty | exp.CopyGrantsProperty)]
+        kept = [p for p in properties.expressions if isinstance(p, exp.TemporaryProperty | exp.LikeProperty)]
         properties.set("expressions", kept)
     if clone := expression.args.get("clone"):
         expression.set("clone", None)
         expression.set("expression", exp.select("*").from_(clone.this))
     if isinstance(expression.this, exp.Schema):
         _drop_unenforced_constraints(expression.this)
+        for column in expression.this.find_all(exp.ColumnDef):
+            _without_length(column.kind)
         if expression.expression:
             _cast_to_columns(expression)
     return expression
+
+
+def _without_length(kind: exp.Expression | None) -> None:
+    if isinstance(kind, exp.DataType) and kind.this in exp.DataType.TEXT_TYPES:
+        kind.set("expressions", None)
 
 
 def _drop_unenforced_constraints(schema: exp.Schema) -> None:

@@ -24,6 +24,7 @@ from fakesnow.statement_type import statement_type_id
 from fakesnow.transforms import show
 from sqlglot import exp
 
+from include.sandbox.snowflake import history
 from include.sandbox.snowflake.errors import already_exists, not_found
 from include.sandbox.snowflake.macros import MACROS
 from include.sandbox.snowflake.results import Result
@@ -45,6 +46,9 @@ fakesnow.rowtype.duckdb_to_sf_type.update(
 )
 # It turns the sum of whole numbers into a float, for the sake of sums of text, which are refused instead.
 transforms.numeric_agg_implicit_cast = lambda expression: expression
+# It keeps comments and lengths of texts in another file than the tables; `facts` keeps them with the tables.
+fakesnow.info_schema.insert_table_comment_sql = lambda *_: "SELECT 1"
+fakesnow.info_schema.insert_text_lengths_sql = lambda *_: "SELECT 1"
 warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
 
 # What COPY has loaded into a database's tables: there, so that it is written with the rows or not at all.
@@ -84,6 +88,7 @@ class Engine:
         # The engine only estimates the number of rows; nothing is better than something wrong.
         self._duck.execute(views.replace("tables.estimated_size AS", "NULL::BIGINT AS"))
         self._duck.execute(fakesnow.macros.creation_sql(f'"{name}"'))
+        history.prepare(self._duck, name)
         self._duck.execute(f'CREATE TABLE IF NOT EXISTS "{name}".{LOADS} ({LOADS_COLUMNS})')
 
     def databases(self) -> list[str]:

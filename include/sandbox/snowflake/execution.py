@@ -18,6 +18,7 @@ from include.sandbox.snowflake import (
     functions,
     grammar,
     grants,
+    history,
     inference,
     loading,
     model_sql,
@@ -173,12 +174,12 @@ def prepared_query(session: Session, sql: str, params: Any = None) -> exp.Expres
 
 
 def check_syntax(sql: str) -> None:
-    """Refuse a text that is no statement, or one that the sandbox does not have; names are not resolved."""
+    """Refuse a text that is no statement, or one that the sandbox does not know; names are not resolved."""
     if len(links := pipes.links(sql)) > 1:
         for link in links:
             check_syntax(link)
-    elif not grammar.match(sql):
-        rewrite.check_supported(_parse(definitions.usual_spelling(sql)), sql)
+    elif not grammar.match(sql) and isinstance(_parse(definitions.usual_spelling(sql)), exp.Command):
+        raise unsupported(grammar.head(sql))
 
 
 def _run_link(session: Session, sql: str, params: Any, describe_only: bool) -> Result:
@@ -227,6 +228,9 @@ def _parse(sql: str) -> exp.Expression:
 def _dispatch(session: Session, expression: exp.Expression, params: Any, batch: list[tuple[Any, ...]] | None) -> Result:
     timeout = float(session.parameters["LOCK_TIMEOUT"])
     if mode := _CHANGES.get(type(expression)):
+        if isinstance(expression, exp.Insert) and expression.args.get("overwrite"):
+            mode = Mode.CHANGE
+        session.transaction.recorder.query_id = session.current.id if session.current else ""
         if not session.autocommit:
             session.transaction.begin()
         table = rewrite.target_of(expression)
@@ -243,8 +247,9 @@ def _dispatch(session: Session, expression: exp.Expression, params: Any, batch: 
 
 
 def _query(session: Session, expression: exp.Expression, params: Any) -> Result:
-    with tables.Registered(session) as registered:
+    with tables.Registered(session) as registered, history.one_view(expression, session):
         expression = rewrite.name_columns(expression)
+        history.resolve(expression, session)
         tables.virtual_tables(expression, registered, params)
         expression = inference.rewrite(expression, registered)
         return session.cursor.run(expression, _copied(params))
@@ -254,6 +259,7 @@ def _change(session: Session, expression: exp.Expression, params: Any, batch: li
     if batch:
         return rewrite.count_result("inserted", session.cursor.run_batch(expression, batch))
     with tables.Registered(session) as registered:
+        history.resolve(expression, session)
         tables.virtual_tables(expression, registered, params)
         expression = inference.rewrite(expression, registered)
         if isinstance(expression, exp.TruncateTable):
@@ -266,11 +272,14 @@ def _change(session: Session, expression: exp.Expression, params: Any, batch: li
 def _define(session: Session, expression: exp.Expression, params: Any, timeout: float) -> Result:
     def run() -> Result:
         with tables.Registered(session) as registered:
-            defined = definitions.definition(expression.copy(), session)
-            tables.virtual_tables(defined, registered, params)
-            defined = inference.rewrite(defined, registered)
-            loading.before_definition(session, expression)
-            with session.account.engine.ddl:
+            if settled := definitions.settled(expression, session):
+                return settled
+            with session.account.engine.ddl, definitions.recorded(expression, session):
+                defined = definitions.definition(expression.copy(), session)
+                history.resolve(defined, session)
+                tables.virtual_tables(defined, registered, params)
+                defined = inference.rewrite(defined, registered)
+                loading.before_definition(session, expression)
                 result = session.cursor.run(defined, _copied(params))
             grants.after_definition(session, expression)
             return definitions.after_definition(expression, session, result)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from include.sandbox.snowflake import constants
+from include.sandbox.snowflake.errors import unsupported
 from include.sandbox.snowflake.function_calls import translate_call
 from include.sandbox.snowflake.known_functions import check_known
-from include.sandbox.snowflake.errors import unsupported
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session

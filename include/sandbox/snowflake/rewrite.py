@@ -30,14 +30,18 @@ _TABLE_PROPERTIES = (
     exp.SchemaCommentProperty,
     exp.LikeProperty,
     exp.CopyGrantsProperty,
+    exp.SecureProperty,
+    exp.ClusterProperty,
 )
 # What changes the meaning of a query and has no counterpart in the engine.
 _UNSUPPORTED_PARTS: dict[type[exp.Expression], str] = {
-    exp.HistoricalData: "AT | BEFORE",
     exp.Changes: "CHANGES",
     exp.MatchRecognize: "MATCH_RECOGNIZE",
     exp.UserDefinedFunction: "CREATE FUNCTION",
 }
+
+
+_UNSUPPORTED_TYPES = {exp.DataType.Type.GEOGRAPHY, exp.DataType.Type.GEOMETRY, exp.DataType.Type.VECTOR}
 
 
 def check_supported(expression: exp.Expression, sql: str) -> None:
@@ -47,6 +51,9 @@ def check_supported(expression: exp.Expression, sql: str) -> None:
             raise unsupported(name)
     if isinstance(expression, exp.Command):
         raise unsupported(grammar.head(sql))
+    for type_ in expression.find_all(exp.DataType):
+        if type_.this in _UNSUPPORTED_TYPES:
+            raise unsupported(f"the type {type_.sql(dialect='snowflake')}")
     kind_of_object = str(expression.args.get("kind")).upper()
     if isinstance(expression, exp.Create):
         _check_create(expression, kind_of_object, sql)
@@ -63,7 +70,7 @@ def _check_create(create: exp.Create, kind: str, sql: str) -> None:
         raise unsupported(f"CREATE {kind}")
     if kind in {"TABLE", "VIEW"}:
         for option in create.args.get("properties") or []:
-            if not isinstance(option, _TABLE_PROPERTIES):
+            if not isinstance(option, _TABLE_PROPERTIES) and type(option) is not exp.Property:
                 raise unsupported(f"{grammar.head(sql)} ... {option.sql(dialect='snowflake')}")
 
 

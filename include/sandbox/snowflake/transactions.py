@@ -7,13 +7,15 @@ committed. A failed statement undoes itself only: the changes before it are made
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 import duckdb
 
 from include.sandbox.snowflake.engine import Cursor
 from include.sandbox.snowflake.errors import SqlError
+from include.sandbox.snowflake.history import Recorder
 from include.sandbox.snowflake.locks import LockTable, Mode
 from include.sandbox.snowflake.results import Result
 
@@ -30,6 +32,7 @@ class Transaction:
         self._begun = False  # DuckDB's own transaction
         self._began_at: datetime | None = None
         self._changes: list[tuple[Run, int | None]] = []
+        self.recorder = Recorder(cursor)  # for Time Travel
         self._shield = threading.RLock()  # held where nothing may interrupt
         self.open = False
         self.after_commit: list[Callable[[], None]] = []  # what is to be done when the changes are there to stay
@@ -42,6 +45,11 @@ class Transaction:
             finally:
                 self._shield.release()
 
+    @property
+    def is_begun(self) -> bool:
+        """True while the engine's own transaction is open."""
+        return self._begun
+
     def begin(self) -> None:
         """Open a transaction; within an open one this does nothing, as in Snowflake."""
         self.open = True
@@ -51,7 +59,7 @@ class Transaction:
         after = list(self.after_commit)
         try:
             if self._begun:
-                with self._shield:
+                with self._shield, self.recorder.committing():
                     self._cursor.duck.execute("COMMIT")
         except duckdb.Error:
             self._begun = False
@@ -87,6 +95,7 @@ class Transaction:
 
         Outside an open transaction it is one of its own. A change of no rows keeps no lock.
         """
+        run = self.recorder.recorded(table, mode, run)
         alone = not self.open
         is_new = self._locks.acquire(self._owner, table, mode, timeout)
         try:
@@ -106,6 +115,21 @@ class Transaction:
             if is_new and not result.rowcount:
                 self._locks.release(self._owner, table, mode)
         return result
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Let several statements of the engine be done together or not at all, apart from any open transaction."""
+        self._cursor.duck.execute("BEGIN")
+        try:
+            yield
+            with self._shield, self.recorder.committing():
+                self._cursor.duck.execute("COMMIT")
+        except BaseException:
+            with suppress(duckdb.Error):
+                self._cursor.duck.execute("ROLLBACK")
+            raise
+        finally:
+            self.recorder.forget()
 
     def alter(self, table: Hashable, run: Run, timeout: float) -> Result:
         """Run a statement on a table's definition: it commits what is open and waits for changes under way."""
@@ -136,6 +160,7 @@ class Transaction:
         if self._begun:
             with self._shield:
                 self._begun = False
+                self.recorder.forget()
                 self._cursor.duck.execute("ROLLBACK")
 
     def _redo_changes(self) -> None:
@@ -157,6 +182,7 @@ class Transaction:
 
     def _finish(self) -> None:
         self._begun = False
+        self.recorder.forget()
         self.open = False
         self._changes.clear()
         self.after_commit.clear()
