@@ -187,8 +187,7 @@ class ModelStore:
         with self._change() as db:
             old = self._model(self._row(key)).versions if self.exists(key) else []
             if old and not replace:
-                # It was not there when the statement began: the registry's client then tries again.
-                raise SqlError(100132, "42710", f"Object '{'.'.join(key)}' already exists.")
+                raise model_exists(key)
             db.execute("DELETE FROM models WHERE (database, schema, name) = (?, ?, ?)", key)
             added = db.execute(
                 "INSERT INTO models (database, schema, name, default_version, created_on, owner) "
@@ -382,6 +381,11 @@ def _check_metadata(text: str) -> None:
         raise SqlError(1008, "22023", f"{COMPILATION}METADATA is not valid JSON: {error}") from None
     if not is_object:
         raise SqlError(1008, "22023", f"{COMPILATION}METADATA is not a JSON object")
+
+
+def model_exists(key: ModelKey) -> SqlError:
+    """What CREATE MODEL says of a name that is taken; by this number the registry's client knows to add a version."""
+    return SqlError(100132, "42710", f"Object '{'.'.join(key)}' already exists.")
 
 
 def _no_version(key: ModelKey, version: str) -> SqlError:

@@ -99,7 +99,7 @@ def test_if_exists_bears_a_model_that_is_not_there(cursor: SnowflakeCursor, sour
 
 def test_a_model_is_replaced_or_left_as_it_is(cursor: SnowflakeCursor, model: str, source: str) -> None:
     again = f"WITH VERSION NEW FROM MODEL {source}"
-    with refused(2002, "already exists"):
+    with refused(100132, "already exists"):
         cursor.execute(f"CREATE MODEL {model} {again}")
     cursor.execute(f"CREATE MODEL IF NOT EXISTS {model} {again}")
     assert list(versions(cursor, model)) == ["V1", "v 2"]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import string
 import time
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.sandbox.snowflake import grammar, statements
-from include.sandbox.snowflake.grammar import Choice, Sequence, Sign, Statement, Value, Word
+from include.sandbox.snowflake.grammar import Sequence, Sign, Statement, Value, Word
 
 statements.load()
 
@@ -72,27 +71,28 @@ GAPS = st.lists(SPACES | COMMENTS, max_size=3).map(lambda parts: "".join([" ", *
 NO_GAP = st.just("")
 
 
+Spelled = tuple[str, dict[str, str], set[str]]
+
+
 @st.composite
-def spelled(draw: Callable[..., object], nodes: Sequence) -> tuple[str, dict[str, str | None], set[str]]:
+def spelled(draw: st.DrawFn, nodes: Sequence) -> Spelled:
     """A text of a grammar, the values in it, and the names of the options that it has."""
-    text, values, options = "", {}, set()
+    text = ""
+    values: dict[str, str] = {}
+    options: set[str] = set()
     for node in nodes:
-        match node:
-            case Word(word):
-                text += "".join(draw(st.sampled_from([c.upper(), c.lower()])) for c in word)  # type: ignore[misc]
-            case Sign(sign):
-                text += sign
-            case Value(name, kind):
-                values[name] = draw(KINDS[kind])  # type: ignore[assignment]
-                text += values[name]  # type: ignore[operator]
-            case Choice(branches, optional, name):
-                if optional and draw(st.booleans()):
-                    continue
-                inner, more, others = draw(spelled(draw(st.sampled_from(branches))))  # type: ignore[misc]
-                text, values, options = text + inner, values | more, options | others
-                if name:
-                    options.add(name)
-        text += draw(NO_GAP | GAPS if isinstance(node, Sign) else GAPS)  # type: ignore[operator]
+        if isinstance(node, Word):
+            text += "".join(draw(st.sampled_from([c.upper(), c.lower()])) for c in node.text)
+        elif isinstance(node, Sign):
+            text += node.text
+        elif isinstance(node, Value):
+            values[node.name] = draw(KINDS[node.kind])
+            text += values[node.name]
+        elif not node.optional or draw(st.booleans()):
+            inner, more, others = draw(spelled(draw(st.sampled_from(node.branches))))
+            text, values, options = text + inner, values | more, options | others
+            options |= {node.name} if node.name else set()
+        text += draw(NO_GAP | GAPS if isinstance(node, Sign) else GAPS)
     return text, values, options
 
 
@@ -102,7 +102,7 @@ def test_a_statement_is_known_however_it_is_spelled(statement: Statement) -> Non
 
     @settings(max_examples=6, deadline=None, database=None)
     @given(GAPS, spelled(nodes), st.sampled_from(["", ";", " ; ;\n-- the end"]))
-    def check(before: str, drawn: tuple[str, dict[str, str | None], set[str]], after: str) -> None:
+    def check(before: str, drawn: Spelled, after: str) -> None:
         text, values, options = drawn
         found = grammar.match(before + text + after)
         assert found is not None, before + text + after
@@ -117,7 +117,7 @@ def test_a_statement_is_known_however_it_is_spelled(statement: Statement) -> Non
 @given(st.sampled_from(grammar.STATEMENTS).flatmap(lambda s: st.tuples(st.just(s), spelled(grammar.parse(s.grammar)))))
 @settings(max_examples=60, deadline=None)
 def test_a_statement_with_something_left_over_is_not_taken_for_a_shorter_one(
-    drawn: tuple[Statement, tuple[str, dict[str, str | None], set[str]]],
+    drawn: tuple[Statement, Spelled],
 ) -> None:
     found = grammar.match(f"{drawn[1][0]} {PREFIX} ({PREFIX})")
     if found is not None:  # a grammar that ends with anything at all takes it whole

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.sandbox.snowflake import stages
-from include.sandbox.snowflake.errors import COMPILATION, SqlError, already_exists, not_found, syntax_error, unsupported
+from include.sandbox.snowflake.errors import COMPILATION, SqlError, not_found, syntax_error, unsupported
 from include.sandbox.snowflake.grammar import Effect, assigned, resolve_identifier, statement, unquote
+from include.sandbox.snowflake.models import model_exists
 from include.sandbox.snowflake.results import DONE, Result, dropped, status
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _create(
     if models.exists(key) and not replace:
         if absent:
             return status(f"{key[2]} already exists, statement succeeded.")
-        raise already_exists(".".join(key))
+        raise model_exists(key)
     with models.incoming(source) as files, session.account.engine.ddl:
         _check_schema(session, key)
         if absent and models.exists(key):
