@@ -25,6 +25,7 @@ from include.sandbox.snowflake import (
     pipes,
     refresh,
     rewrite,
+    stages,
     tables,
     tags,
     views,
@@ -134,7 +135,7 @@ def run(
         if describe_only and not _TELLING.match(found[0].grammar):
             return status(DONE)
         return _run_own(session, *found, params)
-    expression = _parse(substitute_variables(definitions.usual_spelling(sql), session.variables))
+    expression = _parse(substitute_variables(definitions.usual_spelling(stages.quoted_urls(sql)), session.variables))
     params = list(params) if isinstance(params, tuple) else params
     expression = upper_case(rewrite.identifier_calls(expression, list(batch[0]) if batch else params))
     pipes.refer(expression, session)

@@ -340,6 +340,19 @@ def _uniform(node: exp.Uniform) -> exp.Expression | None:
     )
 
 
+def _random(node: exp.Rand) -> exp.Expression | None:
+    """A signed number of 64 bits; with a seed a row's number decides, so the same rows have the same numbers."""
+    if isinstance(node.parent, exp.Func) and not isinstance(node.parent, exp.Cast):
+        return None  # of UNIFORM, NORMAL, RANDSTR: only where from they draw
+    drawn: exp.Expression = _engine("random")
+    if node.this is not None:
+        if not isinstance(node.find_ancestor(exp.Where, exp.Join, exp.Group, exp.Having, exp.Select), exp.Select):
+            raise unsupported("RANDOM(seed) outside the columns and the ORDER BY of a SELECT")
+        drawn = _engine("concat", node.this, exp.Literal.string("/"), exp.Window(this=exp.RowNumber()))
+    unsigned = exp.cast(_engine("hash", drawn), "INT128", dialect="duckdb")
+    return exp.cast(exp.paren(unsigned - exp.Literal.number(2**63)), "BIGINT")
+
+
 def _extreme(node: exp.Expression) -> exp.Expression | None:
     if isinstance(node.this, exp.JSONExtract | exp.GetExtract):
         raise unsupported(f"{node.sql_name()} of a VARIANT: cast it first")
@@ -504,6 +517,7 @@ _HANDLERS: dict[type[exp.Expression], Callable[..., exp.Expression | None]] = {
     exp.GroupConcat: _list,
     exp.ArrayAgg: _array_of,
     exp.Window: _share,
+    exp.Rand: _random,
     exp.Uniform: _uniform,
     exp.Max: _extreme,
     exp.Min: _extreme,

@@ -15,6 +15,7 @@ from weakref import WeakSet
 
 from include.sandbox.snowflake import grammar
 from include.sandbox.snowflake.catalog import Catalog
+from include.sandbox.snowflake.datasets import Datasets
 from include.sandbox.snowflake.dynamic_tables import Refreshes, recover
 from include.sandbox.snowflake.engine import Engine
 from include.sandbox.snowflake.errors import SqlError
@@ -51,6 +52,7 @@ class Account:
     engine: Engine
     models: ModelStore
     catalog: Catalog
+    datasets: Datasets
     queries: Queries
     results: ResultStore
     users: Users
@@ -79,6 +81,7 @@ class Account:
             engine=engine,
             models=ModelStore(folder),
             catalog=catalog,
+            datasets=Datasets(folder, catalog),
             queries=Queries(QueryHistory(folder)),
             results=ResultStore(folder / "results"),
             users=Users(catalog),

@@ -56,6 +56,22 @@ def split_place(session: Session, place: str) -> Place:
     return root, path, prefix
 
 
+_URL_AS_TABLE = re.compile(
+    r"(?P<kept>'(?>[^'\\]+|''|\\.)*+'|\"(?>[^\"]+|\"\")*+\"|\$\$.*?\$\$|--[^\n]*+|/\*.*?\*/)"
+    r"|\b(?P<word>FROM|JOIN)(?P<gap>\s+)(?P<url>snow://(?>\"[^\"]*+\"|[^\s\"'();,])++)",
+    re.DOTALL | re.IGNORECASE,
+)
+
+
+def quoted_urls(sql: str) -> str:
+    """Put quotes around a `snow://...` that a query reads: the parser takes `//` for a comment."""
+    if "snow://" not in sql:
+        return sql
+    return _URL_AS_TABLE.sub(
+        lambda found: found[0] if found["kept"] else f"{found['word']}{found['gap']}'{found['url']}' ", sql
+    )
+
+
 def is_stage(place: str) -> bool:
     """True for a place whose files a client may change."""
     return (unquote(place) if place.startswith("'") else place).startswith("@")

@@ -20,7 +20,7 @@ from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
@@ -49,6 +49,12 @@ def stage_info(root: Path, path: str, address: str, *, write: bool) -> dict[str,
         "isClientSideEncrypted": False,
         "creds": {"GCS_ACCESS_TOKEN": _sign(grant)},
     }
+
+
+def presigned_url(root: Path, file: str, address: str, seconds: int) -> str:
+    """An address by which one file, quoted for an address, can be read without a log-in."""
+    grant = {"root": str(root), "path": "", "only": file, "write": False, "until": time.time() + seconds}
+    return f"https://{address}/{BUCKET}/{file}?token={_sign(grant)}"
 
 
 def routes(account: Account) -> list[Route]:
@@ -135,7 +141,8 @@ def _sign(grant: dict[str, Any]) -> str:
 
 def _granted(request: Request) -> tuple[Path, Path] | None:
     """The root folder and the file that a request is for, if its token allows it."""
-    token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    header = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    token = header or request.query_params.get("token", "")
     body, _, signature = token.partition(".")
     if not hmac.compare_digest(hmac.new(_SECRET, body.encode(), "sha256").hexdigest(), signature):
         return None
@@ -145,5 +152,6 @@ def _granted(request: Request) -> tuple[Path, Path] | None:
     name = unquote(raw.split(b"?")[0].decode().removeprefix(f"/{BUCKET}/"))
     file = root / name
     inside = file.resolve().is_relative_to((root / grant["path"]).resolve() if grant["write"] else root.resolve())
+    inside = inside and grant.get("only", quote(name)) == quote(name)
     allowed = inside and time.time() < grant["until"] and (grant["write"] or request.method in {"GET", "HEAD"})
     return (root, file) if allowed else None

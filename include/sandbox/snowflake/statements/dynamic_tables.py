@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ from sqlglot import exp
 
 from include.sandbox.snowflake import dynamic_tables, refresh, tags
 from include.sandbox.snowflake.dynamic_tables import KIND, Definition, Key, quoted, timestamp
-from include.sandbox.snowflake.errors import COMPILATION, SqlError, already_exists, not_found, unsupported
+from include.sandbox.snowflake.errors import COMPILATION, SqlError, already_exists, not_found, syntax_error, unsupported
 from include.sandbox.snowflake.execution import run
 from include.sandbox.snowflake.grammar import Effect, assigned, statement, unquote
 from include.sandbox.snowflake.results import CREATED_ON, DONE, Result, dropped, rows, status
@@ -273,11 +274,13 @@ def unset_dynamic_table(
     return status(DONE)
 
 
-@statement("ALTER DYNAMIC TABLE [exists:IF EXISTS] {name:name} CLUSTER BY ({columns:rest})", Effect.DDL)
+@statement("ALTER DYNAMIC TABLE [exists:IF EXISTS] {name:name} CLUSTER BY {columns:rest}", Effect.DDL)
 def cluster_dynamic_table(session: Session, name: str, exists: str | None, columns: str) -> Result:
     """Keep a clustering key, to be shown."""
+    if not re.fullmatch(r"\s*\(.*\)\s*", columns, re.DOTALL):
+        raise syntax_error(f"unexpected '{columns}' after CLUSTER BY")
     if entry := refresh.find(session, name, exists):
-        shown = _cluster_by(session, columns, f"SELECT * FROM {quoted(entry.key)}")
+        shown = _cluster_by(session, columns.strip()[1:-1], f"SELECT * FROM {quoted(entry.key)}")
         session.account.catalog.update(KIND, entry.key, cluster_by=shown)
     return status(DONE)
 
