@@ -235,11 +235,13 @@ def _dispatch(session: Session, expression: exp.Expression, params: Any, batch: 
         if not session.autocommit:
             session.transaction.begin()
         table = rewrite.target_of(expression)
+        touched = rewrite.tables_of(expression) if rewrite.is_repeatable(expression) else None
         return session.transaction.change(
-            table, mode, lambda: _change(session, expression.copy(), params, batch), timeout
+            table, mode, lambda: _change(session, expression.copy(), params, batch), timeout, touched
         )
     if isinstance(expression, (*_QUERIES, exp.Describe)):
-        return session.transaction.query(lambda: _query(session, expression.copy(), params))
+        reads = rewrite.tables_of(expression)
+        return session.transaction.query(lambda: _query(session, expression.copy(), params), reads)
     if isinstance(expression, exp.Show):
         return _show(session, expression)
     if isinstance(expression, exp.Create | exp.Alter | exp.Drop | exp.Comment):

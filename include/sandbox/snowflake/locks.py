@@ -9,10 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from enum import Enum
 
 from include.sandbox.snowflake.errors import SqlError
+
+_REMEMBERED = 10_000
 
 
 class Mode(Enum):
@@ -34,6 +36,9 @@ class LockTable:
         self._changed = threading.Condition()
         self._held: dict[Hashable, dict[object, set[Mode]]] = defaultdict(dict)
         self._waits_for: dict[object, set[object]] = {}
+        self._committed: dict[Hashable, int] = {}
+        self._forgotten = 0
+        self.commits = 0  # how many there have been
         self._canceled: set[object] = set()
 
     def acquire(self, owner: object, table: Hashable, mode: Mode, timeout: float) -> bool:
@@ -86,6 +91,20 @@ class LockTable:
         """How many others wait for a lock of this owner."""
         with self._changed:
             return sum(owner in blockers for blockers in self._waits_for.values())
+
+    def committed(self, tables: Iterable[Hashable]) -> None:
+        """Note that changes of these tables are there to be seen."""
+        with self._changed:
+            self.commits += 1
+            self._committed.update(dict.fromkeys(tables, self.commits))
+            if len(self._committed) > _REMEMBERED:
+                self._committed.clear()
+                self._forgotten = self.commits
+
+    def changed_since(self, table: Hashable, commits: int) -> bool:
+        """True if a table was changed after so many commits, or may have been."""
+        with self._changed:
+            return self._committed.get(table, self._forgotten) > commits
 
     def _blockers(self, owner: object, table: Hashable, mode: Mode) -> set[object]:
         held = self._held[table].items()

@@ -5,6 +5,7 @@ Refusing what would be dropped silently, resolving names, Snowflake's own functi
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -140,6 +141,23 @@ def target_of(expression: exp.Expression) -> TableKey | None:
     if isinstance(target, exp.Schema):
         target = target.this
     return (target.catalog, target.db, target.name) if isinstance(target, exp.Table) else None
+
+
+_CHANGING = (exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentTime, exp.Rand, exp.Uuid, exp.Randstr, exp.TableSample)
+_CHANGING_NAMES = {"NEXTVAL", "UUID_STRING", "RANDOM", "UNIFORM", "NORMAL", "ZIPF", "SYSDATE", "SYSTIMESTAMP", "SEQ"}
+
+
+def tables_of(expression: exp.Expression) -> frozenset[Hashable]:
+    """The tables that a statement reads or changes; an INSERT does not read its target."""
+    target = expression.find(exp.Table) if isinstance(expression, exp.Insert) else None
+    found = (t for t in expression.find_all(exp.Table) if t is not target and isinstance(t.this, exp.Identifier))
+    return frozenset((t.catalog, t.db, t.name) for t in found if t.catalog != "temp")
+
+
+def is_repeatable(expression: exp.Expression) -> bool:
+    """True if a statement does the same when it is run again on the same tables."""
+    names = {node.name.upper() for node in expression.find_all(exp.Anonymous, exp.Column)}
+    return not expression.find(*_CHANGING) and not names & _CHANGING_NAMES
 
 
 def name_columns(expression: exp.Expression) -> exp.Expression:

@@ -1,7 +1,8 @@
 """Snowflake's transactions (READ COMMITTED, statement-wise failure) on top of DuckDB's (snapshots, all or nothing).
 
-Until its first change a transaction reads without one of DuckDB's, so each statement sees what is
-committed. A failed statement undoes itself only: the changes before it are made again.
+Until its first change a transaction reads without one of DuckDB's, so each statement sees what is committed; later
+the changes are made again in a new one, where that comes to the same. A failed statement undoes itself only, also by
+making the changes before it again.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import duckdb
@@ -20,6 +22,17 @@ from include.sandbox.snowflake.locks import LockTable, Mode
 from include.sandbox.snowflake.results import Result
 
 Run = Callable[[], Result]
+Tables = frozenset[Hashable]
+_NONE: Tables = frozenset()
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A statement that the transaction has run, and what it would depend on if it were run again."""
+
+    run: Run
+    rowcount: int | None
+    touched: Tables | None  # None if it would not do the same again, whatever it reads
 
 
 class Transaction:
@@ -31,7 +44,9 @@ class Transaction:
         self._owner = owner
         self._begun = False  # DuckDB's own transaction
         self._began_at: datetime | None = None
-        self._changes: list[tuple[Run, int | None]] = []
+        self._changes: list[_Change] = []
+        self._altered: set[Hashable] = set()
+        self._snapshot = 0  # how many commits of others the engine's transaction sees
         self.recorder = Recorder(cursor)  # for Time Travel
         self._shield = threading.RLock()  # held where nothing may interrupt
         self.open = False
@@ -61,6 +76,7 @@ class Transaction:
             if self._begun:
                 with self._shield, self.recorder.committing():
                     self._cursor.duck.execute("COMMIT")
+                self._locks.committed(self._altered)
         except duckdb.Error:
             self._begun = False
             raise
@@ -81,16 +97,19 @@ class Transaction:
         if self._begun and self._began_at and self._began_at <= changed:
             self._redo_changes()
 
-    def query(self, run: Run) -> Result:
+    def query(self, run: Run, reads: Tables = _NONE) -> Result:
         """Run a statement that changes nothing."""
         try:
+            self._refresh(reads)
             return run()
         except Exception:
             if self._begun:
                 self._redo_changes()
             raise
 
-    def change(self, table: Hashable, mode: Mode, run: Run, timeout: float) -> Result:
+    def change(
+        self, table: Hashable, mode: Mode, run: Run, timeout: float, touched: Tables | None = None
+    ) -> Result:
         """Run a statement that changes one table, when the table's lock has been had.
 
         Outside an open transaction it is one of its own. A change of no rows keeps no lock.
@@ -99,6 +118,8 @@ class Transaction:
         alone = not self.open
         is_new = self._locks.acquire(self._owner, table, mode, timeout)
         try:
+            self._refresh(touched or _NONE)
+            self._altered.add(table)
             result = self._attempt(run)
             if alone:
                 self.commit()
@@ -111,7 +132,7 @@ class Transaction:
                     self._locks.release(self._owner, table, mode)
             raise
         if not alone:
-            self._changes.append((run, result.rowcount))
+            self._changes.append(_Change(run, result.rowcount, touched))
             if is_new and not result.rowcount:
                 self._locks.release(self._owner, table, mode)
         return result
@@ -138,6 +159,7 @@ class Transaction:
         try:
             return run()
         finally:
+            self._locks.committed([table])
             self._locks.release(self._owner)
 
     def _attempt(self, run: Run) -> Result:
@@ -150,8 +172,24 @@ class Transaction:
             self._start()
             return run()
 
+    def _refresh(self, reads: Tables) -> None:
+        """See what others have committed meanwhile to the tables that a statement is about to read.
+
+        The engine's transaction sees what was there when it began, so it is begun anew and its changes made again:
+        but only where they come out the same, because nothing that they depend on has changed.
+        """
+        if not self._begun or self._locks.commits == self._snapshot:
+            return
+        touched = [change.touched for change in self._changes]
+        if self._has_changed(reads) and all(t is not None and not self._has_changed(t) for t in touched):
+            self._redo_changes()
+
+    def _has_changed(self, tables: Tables) -> bool:
+        return any(self._locks.changed_since(table, self._snapshot) for table in tables)
+
     def _start(self) -> None:
         if not self._begun:
+            self._snapshot = self._locks.commits
             self._began_at = datetime.now(UTC)
             self._cursor.duck.execute("BEGIN")
             self._begun = True
@@ -168,9 +206,9 @@ class Transaction:
         try:
             with self._shield:
                 self._undo()
-                for run, rowcount in self._changes:
+                for change in self._changes:
                     self._start()
-                    if run().rowcount != rowcount:
+                    if change.run().rowcount != change.rowcount:
                         raise SqlError(
                             300005,
                             "40001",
@@ -185,5 +223,6 @@ class Transaction:
         self.recorder.forget()
         self.open = False
         self._changes.clear()
+        self._altered.clear()
         self.after_commit.clear()
         self._locks.release(self._owner)

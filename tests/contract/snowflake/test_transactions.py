@@ -46,6 +46,24 @@ def test_an_open_transaction_reads_what_is_committed_meanwhile(connect: Connect,
     assert rows(one, table) == [(1, 7)]
 
 
+def test_a_transaction_that_has_changed_something_still_reads_what_is_committed(connect: Connect, table: str) -> None:
+    log = fresh("LOG")
+    one, other = connect(), connect()
+    one.execute(f"CREATE TABLE {log} (n INT)")
+    one.execute("BEGIN")
+    one.execute(f"INSERT INTO {log} VALUES (1)")
+    other.execute(f"UPDATE {table} SET run = 7")
+    assert rows(one, table) == [(1, 7)]
+    other.execute(f"INSERT INTO {table} VALUES (2, 2)")
+    one.execute(f"INSERT INTO {log} SELECT COUNT(*) FROM {table}")
+    assert one.execute(f"SELECT n FROM {log} ORDER BY n").fetchall() == [(1,), (2,)]
+    other.execute(f"DELETE FROM {table}")
+    # What was read once and written stays as it was, whatever the others do then.
+    one.execute(f"SELECT * FROM {table}")
+    one.execute("COMMIT")
+    assert other.execute(f"SELECT n FROM {log} ORDER BY n").fetchall() == [(1,), (2,)]
+
+
 def test_a_failed_statement_leaves_the_rest_of_its_transaction(connect: Connect, table: str) -> None:
     one = connect()
     one.execute("BEGIN")

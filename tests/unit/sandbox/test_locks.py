@@ -74,3 +74,14 @@ def test_a_wait_can_be_cancelled() -> None:
     locks.cancel("other")
     waiting.join(10)
     assert raised[0].code == 604
+
+
+def test_who_has_changed_which_table_since_is_known() -> None:
+    locks = LockTable()
+    locks.committed(["t"])
+    assert locks.changed_since("t", 0)
+    assert not locks.changed_since("t", locks.commits)
+    assert not locks.changed_since("u", 0)
+    locks.committed(f"t{number}" for number in range(20_000))
+    assert locks.changed_since("u", 1)  # too many to remember: it may have been
+    assert not locks.changed_since("u", locks.commits)
