@@ -44,6 +44,7 @@ class Arguments:
 
     positional: list[Any]
     named: dict[str, Any]  # by name in lower case
+    columns_only: bool = False  # no rows are wanted, and placeholders are NULL
 
     def get(self, position: int, name: str, default: Any = None) -> Any:
         """An argument that may be given by position or by name."""
@@ -89,7 +90,7 @@ def virtual_tables(expression: exp.Expression, registered: Registered, params: A
     for node in list(expression.find_all(exp.TableFromRows)):
         call = node.this.expression if isinstance(node.this, exp.Dot) else node.this
         if isinstance(call, exp.Anonymous) and (function := TABLE_FUNCTIONS.get(call.name.upper())):
-            _replace_table(node, registered.add(function(session, _arguments(call, session, params))))
+            _replace_table(node, registered.add(function(session, _arguments(call, registered, params))))
     for table in list(expression.find_all(exp.Table)):
         if table.db == "INFORMATION_SCHEMA" and table.name in VIEWS:
             _replace_table(table, registered.add(VIEWS[table.name](session, table.catalog)))
@@ -97,12 +98,14 @@ def virtual_tables(expression: exp.Expression, registered: Registered, params: A
         replace(expression, registered, params)
 
 
-def _arguments(call: exp.Anonymous, session: Session, params: Any) -> Arguments:
+def _arguments(call: exp.Anonymous, registered: Registered, params: Any) -> Arguments:
+    session = registered.session
     named = {a.this.name.lower(): a.expression for a in call.expressions if isinstance(a, exp.Kwarg)}
     positional = [a for a in call.expressions if not isinstance(a, exp.Kwarg)]
     return Arguments(
         [_value(a, session, params) for a in positional],
         {name: _value(a, session, params) for name, a in named.items()},
+        registered.without_rows,
     )
 
 

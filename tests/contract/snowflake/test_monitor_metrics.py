@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from snowflake.connector import SnowflakeConnection
+from snowflake.connector.constants import FIELD_ID_TO_NAME
 from snowflake.connector.cursor import SnowflakeCursor
 from snowflake.ml.registry import Registry
 from snowflake.snowpark import Session
@@ -331,6 +332,14 @@ def test_a_metric_is_a_table_like_others(
         *map(F.lit, (monitor, "COUNT", "SCORE", "1 DAY", day(1), day(1, 2))),
     )
     assert [row["METRIC_VALUE"] for row in frame.order_by("EVENT_TIMESTAMP").collect()] == [2, 3, 1]
+
+
+def test_the_columns_of_a_metric_are_known_without_its_rows(cursor: SnowflakeCursor, monitor: str) -> None:
+    columns = cursor.describe(
+        "SELECT event_timestamp, metric_value, col_count_used, segment_value FROM TABLE("
+        f"MODEL_MONITOR_DRIFT_METRIC('{monitor}', 'WASSERSTEIN', 'AGE'))"
+    )
+    assert [FIELD_ID_TO_NAME[column.type_code] for column in columns] == ["TIMESTAMP_NTZ", "REAL", "FIXED", "TEXT"]
 
 
 def test_rows_of_an_open_transaction_are_not_seen(

@@ -75,14 +75,19 @@ def cursor(connection: SnowflakeConnection) -> Iterator[SnowflakeCursor]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def warehouse(session: Session) -> str:
+    return str(session.get_current_warehouse()).strip('"')
+
+
 @pytest.fixture
-def create(cursor: SnowflakeCursor, binary: str, source: str, account: dict[str, Any]) -> Iterator[Callable[..., str]]:
+def create(cursor: SnowflakeCursor, binary: str, source: str, warehouse: str) -> Iterator[Callable[..., str]]:
     """Create a monitor of the binary model: options are replaced by keyword, left out with None."""
     created: list[str] = []
 
     def run(name: str = "", head: str = "CREATE MODEL MONITOR", **changed: str | None) -> str:
         name = name or fresh("MONITOR")
-        given = {"MODEL": binary, "SOURCE": source, "WAREHOUSE": account["warehouse"], **OPTIONS, **changed}
+        given = {"MODEL": binary, "SOURCE": source, "WAREHOUSE": warehouse, **OPTIONS, **changed}
         written = " ".join(f"{option} = {value}" for option, value in given.items() if value is not None)
         cursor.execute(f"{head} {name} WITH {written}")
         created.append(name)
@@ -107,7 +112,12 @@ def columns_of(cursor: SnowflakeCursor, name: str) -> dict[str, Any]:
 
 
 def test_a_monitor_is_shown_with_what_it_looks_at(
-    cursor: SnowflakeCursor, create: Callable[..., str], binary: str, source: str, account: dict[str, Any]
+    cursor: SnowflakeCursor,
+    create: Callable[..., str],
+    binary: str,
+    source: str,
+    warehouse: str,
+    account: dict[str, Any],
 ) -> None:
     name = create(
         ID_COLUMNS="('ID')",
@@ -127,7 +137,7 @@ def test_a_monitor_is_shown_with_what_it_looks_at(
     assert (shown["refresh_interval"], shown["aggregation_window"], shown["warehouse_name"]) == (
         "1 day",
         "1 day",
-        account["warehouse"],
+        warehouse,
     )
     assert (shown["model_task"], shown["monitor_state"]) == ("TABULAR_BINARY_CLASSIFICATION", "ACTIVE")
     model = json.loads(shown["model"])
@@ -170,9 +180,10 @@ def test_monitors_are_listed_by_place_and_name(
     assert not cursor.execute(f"SHOW MODEL MONITORS LIKE '{name}_' IN {place}").fetchall()
 
 
-def test_options_may_stand_in_any_order_and_hold_comments(cursor: SnowflakeCursor, binary: str, source: str) -> None:
+def test_options_may_stand_in_any_order_and_hold_comments(
+    cursor: SnowflakeCursor, binary: str, source: str, warehouse: str
+) -> None:
     name = f'"{fresh("Mon itor")} ""x"""'
-    warehouse = cursor.execute("SELECT CURRENT_WAREHOUSE() AS w").fetchall()[0]["W"]
     cursor.execute(
         f"""create or replace model monitor {name} with -- of the model
             aggregation_window='7 days' ACTUAL_CLASS_COLUMNS=() /* none */ prediction_score_columns=('"SCORE"')
@@ -305,11 +316,10 @@ def test_a_monitor_is_suspended_and_resumed(cursor: SnowflakeCursor, create: Cal
 
 
 def test_the_properties_of_a_monitor_are_set(
-    cursor: SnowflakeCursor, create: Callable[..., str], source: str, account: dict[str, Any]
+    cursor: SnowflakeCursor, create: Callable[..., str], source: str, warehouse: str
 ) -> None:
     name = create()
     assert json.loads(described(cursor, name)["baseline"])["status"] == "NOT_SET"
-    warehouse = account["warehouse"]
     cursor.execute(
         f"ALTER MODEL MONITOR {name} SET BASELINE='{source}' REFRESH_INTERVAL='2 hours' "
         f"WAREHOUSE={warehouse} COMMENT='c'"
@@ -381,7 +391,7 @@ def test_a_monitor_outlives_what_it_looks_at(
 
 
 def test_the_registry_manages_monitors(
-    registry: Registry, cursor: SnowflakeCursor, binary: str, source: str, account: dict[str, Any]
+    registry: Registry, cursor: SnowflakeCursor, binary: str, source: str, warehouse: str
 ) -> None:
     name = fresh("PYTHON")
     version = registry.get_model(binary).version("V1")
@@ -399,7 +409,7 @@ def test_the_registry_manages_monitors(
                 segment_columns=["city"],
                 custom_metric_columns=["bespoke"],
             ),
-            config.ModelMonitorConfig(version, "predict", account["warehouse"]),
+            config.ModelMonitorConfig(version, "predict", warehouse),
         )
 
     monitor = add(name)

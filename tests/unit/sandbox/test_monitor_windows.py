@@ -96,7 +96,15 @@ def test_a_time_that_is_none_is_refused(value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("60 seconds", 60), ("1 minute", 60), ("2 HOURS", 7200), ("7 days", 604_800), ("1d", None), ("", None)],
+    [
+        ("60 seconds", 60),
+        ("1 minute", 60),
+        ("2 HOURS", 7200),
+        ("7 days", 604_800),
+        ("1d", None),
+        ("7days", None),
+        ("", None),
+    ],
 )
 def test_an_interval_is_a_number_and_a_unit(text: str, seconds: int | None) -> None:
     assert seconds_of(text) == seconds

@@ -78,7 +78,7 @@ def check_finite(table: pa.Table, columns: dict[str, str], *, score: bool = Fals
 def check_binary(table: pa.Table, columns: dict[str, str]) -> None:
     """Refuse classes of a binary classification that are neither 0 nor 1: which is the positive one is not known."""
     for alias, name in columns.items():
-        values = table[alias].cast(pa.float64())
+        values = table[alias].cast(pa.float64(), safe=False)
         if pc.all(pc.or_(pc.equal(values, 0), pc.equal(values, 1))).as_py() is False:
             raise _invalid_rows(name, "a class that is neither 0 nor 1")
 

@@ -15,7 +15,7 @@ from typing import Any
 from include.sandbox.snowflake.errors import COMPILATION, SqlError
 
 _GRANULARITY = re.compile(r"(\d{1,6})\s+(DAY|WEEK|MONTH|QUARTER|YEAR)", re.IGNORECASE)
-_INTERVAL = re.compile(r"(\d{1,9})\s*(second|minute|hour|day)s?", re.IGNORECASE)
+_INTERVAL = re.compile(r"(\d{1,9})\s+(second|minute|hour|day)s?", re.IGNORECASE)
 _DEFAULT_RANGE = timedelta(days=60)
 _ALL = "ALL"
 _LAST = datetime(9999, 12, 31)  # noqa: DTZ001 - like all moments here it has no zone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,23 @@ _STATISTIC_COLUMNS = {
     "COLUMN_NAME": _TEXT,
     **_SEGMENT,
 }
+
+
+def _metric(name: str, types: dict[str, pa.DataType]) -> Callable[..., Any]:
+    """Register a metric's function `f(session, arguments)`; where only its columns are wanted, nothing is computed."""
+
+    def register(function: Callable[[Session, Arguments], pa.Table]) -> Callable[..., pa.Table]:
+        def run(session: Session, arguments: Arguments) -> pa.Table:
+            if arguments.columns_only:
+                return pa.schema(list(types.items())).empty_table()
+            try:
+                return function(session, arguments)
+            except FileNotFoundError:  # the monitor has been altered meanwhile
+                return function(session, arguments)
+
+        return table_function(name)(run)
+
+    return register
 
 
 class _Call:
@@ -135,7 +153,7 @@ class _Call:
         return pa.table({name: arrays[name].cast(type_) for name, type_ in types.items()})
 
 
-@table_function("MODEL_MONITOR_DRIFT_METRIC")
+@_metric("MODEL_MONITOR_DRIFT_METRIC", _DRIFT_COLUMNS)
 def drift_metric(session: Session, arguments: Arguments) -> pa.Table:
     """How far a column's values in each granule are from those of the baseline."""
     call = _Call(session, "MODEL_MONITOR_DRIFT_METRIC", arguments, has_column=True)
@@ -154,7 +172,7 @@ def drift_metric(session: Session, arguments: Arguments) -> pa.Table:
     return call.answer(sql, columns, columns, _DRIFT_COLUMNS)
 
 
-@table_function("MODEL_MONITOR_PERFORMANCE_METRIC")
+@_metric("MODEL_MONITOR_PERFORMANCE_METRIC", _PERFORMANCE_COLUMNS)
 def performance_metric(session: Session, arguments: Arguments) -> pa.Table:
     """How good the predictions of each granule were, as far as it is known what came to pass."""
     call = _Call(session, "MODEL_MONITOR_PERFORMANCE_METRIC", arguments, has_column=False)
@@ -169,7 +187,7 @@ def performance_metric(session: Session, arguments: Arguments) -> pa.Table:
     return call.answer(performance_sql(monitor.task, call.metric, call.range), columns, {}, _PERFORMANCE_COLUMNS)
 
 
-@table_function("MODEL_MONITOR_STAT_METRIC")
+@_metric("MODEL_MONITOR_STAT_METRIC", _STATISTIC_COLUMNS)
 def statistic_metric(session: Session, arguments: Arguments) -> pa.Table:
     """How many values a column has in each granule, or, of a column of numbers, the least, greatest, mean or sum."""
     call = _Call(session, "MODEL_MONITOR_STAT_METRIC", arguments, has_column=True)

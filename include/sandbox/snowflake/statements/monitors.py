@@ -129,9 +129,7 @@ def _check_others(account: Account, key: Key, monitor: Monitor) -> None:
                 2002, "42710", f"{COMPILATION}A monitor of {watched} already exists: '{'.'.join(other.key)}'."
             )
     if len(others) >= MOST_MONITORS:
-        raise SqlError(
-            2, "0A000", f"{COMPILATION}An account has {MOST_MONITORS} model monitors at most."
-        )
+        raise SqlError(2, "0A000", f"{COMPILATION}An account has {MOST_MONITORS} model monitors at most.")
 
 
 def _with_baseline(session: Session, reader: Session, monitor: Monitor, name: tuple[str, ...]) -> Monitor:
