@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from sqlglot import exp
 
-from include.sandbox.snowflake import grammar
+from include.sandbox.snowflake import grammar, scanner
 from include.sandbox.snowflake.errors import syntax_error, unsupported
 from include.sandbox.snowflake.tables import Arguments, table_function
 
@@ -24,7 +24,7 @@ _RESULT = "RESULT OF A CHAIN"  # not a name that anybody can write
 
 def links(sql: str) -> list[str]:
     """The statements of a chain; a text without the operator is the only one."""
-    if "->>" not in sql:
+    if "->>" not in sql or scanner.holds_statements(sql):
         return [sql]
     found: list[list[str]] = [[]]
     for token in grammar.tokens(sql):
@@ -35,9 +35,7 @@ def links(sql: str) -> list[str]:
     return ["".join(tokens) for tokens in found]
 
 
-def run(
-    session: Session, statements: list[str], params: Any, run_one: Run, *, describe: bool
-) -> Result:
+def run(session: Session, statements: list[str], params: Any, run_one: Run, *, describe: bool) -> Result:
     """Run the statements of a chain one after the other; the answer is the last one's.
 
     :param run_one: runs a statement with its bound values, or only describes it

@@ -15,6 +15,9 @@ _TOKEN = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 
+# What follows BEGIN where it opens a transaction, and no block.
+_TRANSACTION = ("WORK", "TRANSACTION", "NAME")
+
 
 @dataclass(frozen=True)
 class Token:
@@ -49,3 +52,19 @@ def closing(found: list[Token], opening: int) -> int | None:
             if depth == 0:
                 return index
     return None
+
+
+def is_block(sql: str) -> bool:
+    """True if the text is a block of statements, `BEGIN ... END`, rather than one of them."""
+    found = tokens(sql)
+    if found and found[0].is_word("DECLARE"):
+        return True
+    return len(found) > 1 and found[0].is_word("BEGIN") and found[1].text != ";" and not found[1].is_word(*_TRANSACTION)
+
+
+def holds_statements(sql: str) -> bool:
+    """True if the text is a statement that other statements are a part of: a block, an alert, a task."""
+    words = [token.text.upper() for token in tokens(sql)[:4]]
+    if words[:1] in (["CREATE"], ["ALTER"]) and not {"ALERT", "TASK"}.isdisjoint(words[1:]):
+        return True
+    return is_block(sql)

@@ -16,7 +16,6 @@ from include.sandbox.snowflake.scanner import Token
 from include.sandbox.snowflake.session import Session
 from include.sandbox.snowflake.splitting import statements_of
 
-_TRANSACTION = ("WORK", "TRANSACTION", "NAME")
 _SCRIPTING = (
     *("ASYNC", "AWAIT", "BREAK", "CANCEL", "CASE", "CLOSE", "CONTINUE", "DECLARE", "EXCEPTION", "EXIT", "FETCH"),
     *("FOR", "IF", "ITERATE", "LEAVE", "LET", "LOOP", "NULL", "OPEN", "RAISE", "REPEAT", "RETURN", "WHILE"),
@@ -37,17 +36,9 @@ class Block:
     returns: bool
 
 
-def is_block(sql: str) -> bool:
-    """True if the text is a block of statements rather than one of them."""
-    found = scanner.tokens(sql)
-    if found and found[0].is_word("DECLARE"):
-        return True
-    return len(found) > 1 and found[0].is_word("BEGIN") and found[1].text != ";" and not found[1].is_word(*_TRANSACTION)
-
-
 def check(sql: str) -> None:
     """Refuse what could not be run: text that is no SQL, and what the sandbox does not have. Names are not resolved."""
-    for statement in parse(sql).statements if is_block(sql) else [sql]:
+    for statement in parse(sql).statements if scanner.is_block(sql) else [sql]:
         procedures.check(statement)
         execution.check_syntax(statement)
 
@@ -84,7 +75,7 @@ def parse(sql: str) -> Block:
 
 def _check_plain(statement: str) -> None:
     found = scanner.tokens(statement)
-    if is_block(statement):
+    if scanner.is_block(statement):
         raise unsupported("Snowflake Scripting: a block inside a block")
     if found[0].is_word(*_SCRIPTING):
         raise unsupported(f"Snowflake Scripting: {found[0].text.upper()}")

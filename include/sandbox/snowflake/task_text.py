@@ -116,7 +116,7 @@ def names(key: Key, text: str) -> list[str]:
 def body(text: str) -> str:
     """What a task does: a statement or a block, of which the syntax is checked."""
     sql = text.strip()
-    while sql.endswith(";") and not scripting.is_block(sql):
+    while sql.endswith(";") and not scanner.is_block(sql):
         sql = sql[:-1].rstrip()
     if not sql:
         raise syntax_error("a task says what it does: AS <sql>.")

@@ -212,7 +212,8 @@ def test_an_action_that_fails_is_written_down(cursor: SnowflakeCursor, alert: st
 
 def test_an_action_may_be_a_block_of_statements(cursor: SnowflakeCursor, alert: str) -> None:
     cursor.execute(
-        f"CREATE OR REPLACE ALERT {alert} SCHEDULE = '5 MINUTE' IF (EXISTS (SHOW TABLES LIKE '{alert}_SEEN')) THEN\n"
+        f"CREATE OR REPLACE ALERT {alert} SCHEDULE = '5 MINUTE' "
+        f"IF (EXISTS (SHOW TABLES LIKE '{alert}_%' ->> SELECT * FROM $1 WHERE \"name\" = '{alert}_SEEN')) THEN\n"
         f"BEGIN\n INSERT INTO {alert}_DONE (n) VALUES (1); -- first;\n UPDATE {alert}_DONE SET n = n + 1;\nEND;"
     )
     assert run(cursor, alert)["STATE"] == "TRIGGERED"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.sandbox.snowflake import scripting
+from include.sandbox.snowflake import scanner, scripting
 from include.sandbox.snowflake.errors import SqlError
 
 
@@ -52,11 +52,25 @@ def test_other_scripting_is_refused_by_name(body: str, what: str) -> None:
 
 
 def test_declared_variables_are_refused() -> None:
-    assert scripting.is_block("DECLARE x INT; BEGIN SELECT 1; END")
+    assert scanner.is_block("DECLARE x INT; BEGIN SELECT 1; END")
     with pytest.raises(SqlError, match="DECLARE"):
         scripting.parse("DECLARE x INT; BEGIN SELECT 1; END")
 
 
 @pytest.mark.parametrize("sql", ["BEGIN", "BEGIN;", "begin transaction", "BEGIN WORK", "BEGIN NAME t", "SELECT 1"])
 def test_a_transaction_is_no_block(sql: str) -> None:
-    assert not scripting.is_block(sql)
+    assert not scanner.is_block(sql)
+
+
+@pytest.mark.parametrize(
+    ("sql", "holds"),
+    [
+        ("create or replace /* */ alert a ...", True),
+        ("ALTER TASK t MODIFY AS SHOW TABLES ->> SELECT 1", True),
+        ("BEGIN SHOW TABLES ->> SELECT 1; END", True),
+        ("SHOW TASKS ->> SELECT 1 FROM $1", False),
+        ("CREATE TABLE t AS SELECT 1 AS task", False),
+    ],
+)
+def test_the_chains_in_an_alert_are_not_the_statements_own(sql: str, holds: bool) -> None:
+    assert scanner.holds_statements(sql) is holds
