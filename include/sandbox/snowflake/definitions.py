@@ -52,13 +52,13 @@ def settled(expression: exp.Expression, session: Session) -> Result | None:
 def recorded(expression: exp.Expression, session: Session) -> Iterator[None]:
     """Define a table or view together with what the engine does not know of it, or not at all."""
     key, kind = target_of(expression), str(expression.args.get("kind")).upper()
-    if key is None or kind not in _KINDS or isinstance(expression, exp.Comment):
+    if key is None or kind != "TABLE" or isinstance(expression, exp.Comment):
         yield
         return
     if key[0] == "temp" or (isinstance(expression, exp.Create) and _is_temporary(expression)):
         yield
         if isinstance(expression, exp.Create):
-            facts.write(session.cursor, ("temp", "main", _physical(key, session)), _declared(expression, session), kind)
+            facts.write(session.cursor, ("temp", "main", _physical(key, session)), _declared(expression, session))
         return
     with session.transaction.whole():
         session.transaction.recorder.query_id = session.current.id if session.current else ""
@@ -66,18 +66,17 @@ def recorded(expression: exp.Expression, session: Session) -> Iterator[None]:
         yield
         if isinstance(expression, exp.Create):
             history.forget_table(session.cursor, key[0], before)
-            _begin(session, key, kind, _declared(expression, session))
+            _begin(session, key, _declared(expression, session))
         elif isinstance(expression, exp.Drop):
             history.forget_table(session.cursor, key[0], before)
         elif isinstance(expression, exp.Alter) and before is not None:
             _altered(session, key, before, expression)
 
 
-def _begin(session: Session, key: TableKey, kind: str, known: Facts) -> None:
-    facts.write(session.cursor, key, known, kind)
-    if kind == "TABLE":
-        history.check_lengths(session.cursor, key, known)
-        session.transaction.recorder.add(key, known, session.cursor)
+def _begin(session: Session, key: TableKey, known: Facts) -> None:
+    facts.write(session.cursor, key, known)
+    history.check_lengths(session.cursor, key, known)
+    session.transaction.recorder.add(key, known, session.cursor)
 
 
 def _altered(session: Session, key: TableKey, known: Facts, alter: exp.Alter) -> None:
@@ -99,7 +98,7 @@ def _altered(session: Session, key: TableKey, known: Facts, alter: exp.Alter) ->
         return
     history.forget_table(session.cursor, key[0], known)
     known.id = uuid.uuid4().hex
-    _begin(session, key, "TABLE", known)
+    _begin(session, key, known)
 
 
 def _declared(create: exp.Create, session: Session) -> Facts:
@@ -113,9 +112,7 @@ def _declared(create: exp.Create, session: Session) -> Facts:
             known.comment = option.this.name
         elif isinstance(option, exp.TransientProperty):
             known.is_transient = True
-        elif isinstance(option, exp.SecureProperty):
-            known.is_secure = True
-        elif isinstance(option, exp.ClusterProperty | exp.Cluster):
+        elif isinstance(option, exp.ClusterProperty):
             known.cluster_by = cluster_text(option.expressions)
         elif isinstance(option, exp.LikeProperty):
             known.types = _types_like(option.this, session)
@@ -123,8 +120,6 @@ def _declared(create: exp.Create, session: Session) -> Facts:
             set_property(known, option)
     if clone := create.args.get("clone"):
         known.types = _types_like(clone.this, session)
-    if create.kind == "VIEW":
-        known.text = session.current.sql if session.current else create.sql(dialect="snowflake")
     return known
 
 

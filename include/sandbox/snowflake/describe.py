@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 from sqlglot import exp
 
 from include.sandbox.snowflake.errors import not_found
+from include.sandbox.snowflake.facts import Facts
 from include.sandbox.snowflake.results import Result, rows
 
 if TYPE_CHECKING:
@@ -51,6 +52,25 @@ def snowflake_type(engine_type: str) -> str:
     return _DESCRIBED_TYPES.get(engine_type, engine_type.replace("DECIMAL", "NUMBER"))
 
 
+def columns(session: Session, where: str, values: list[str]) -> list[dict[str, Any]]:
+    """The columns of tables and views, with the types that were declared where they say more than the engine's."""
+    found = session.cursor.query(
+        "SELECT c.database_name, c.schema_name, c.table_name, c.column_name, c.column_index, c.data_type, "
+        "c.is_nullable, c.column_default, c.comment, t.comment AS facts "
+        "FROM duckdb_columns() c LEFT JOIN duckdb_tables() t "
+        "ON (c.database_name, c.schema_name, c.table_name) = (t.database_name, t.schema_name, t.table_name) "
+        f"WHERE NOT c.internal AND {where} "
+        "ORDER BY c.database_name, c.schema_name, c.table_name, c.column_index",
+        values,
+    ).table.to_pylist()
+    known = {text: Facts.parse(text) for text in {c["facts"] for c in found}}
+    for column in found:
+        declared = known[column["facts"]]
+        types = declared.types if declared else {}
+        column["type"] = types.get(column["column_name"]) or snowflake_type(column["data_type"])
+    return found
+
+
 def describe_table(session: Session, name: str) -> Result:
     """The columns of a table or view."""
     key = session.qualify(name)
@@ -58,19 +78,18 @@ def describe_table(session: Session, name: str) -> Result:
     catalog, schema, table = ("temp", "main", physical) if physical else key
     if schema == "INFORMATION_SCHEMA":
         schema, table = "_fs_information_schema", f"_fs_{table}"
-    described = session.cursor.query(
-        "SELECT column_name, data_type, is_nullable, column_default, comment FROM duckdb_columns() "
-        "WHERE database_name = ? AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?) "
-        "ORDER BY column_index",
+    described = columns(
+        session,
+        "c.database_name = ? AND lower(c.schema_name) = lower(?) AND lower(c.table_name) = lower(?)",
         [catalog, schema, table],
-    ).table.to_pylist()
+    )
     if not described:
         raise not_found("Table", ".".join(key))
-    columns = "name,type,kind,null?,default,primary key,unique key,check,expression,comment,policy name"
+    names = "name,type,kind,null?,default,primary key,unique key,check,expression,comment,policy name"
     records = [
         {
             "name": c["column_name"],
-            "type": snowflake_type(c["data_type"]),
+            "type": c["type"],
             "kind": "COLUMN",
             "null?": "Y" if c["is_nullable"] else "N",
             "default": c["column_default"],
@@ -80,4 +99,4 @@ def describe_table(session: Session, name: str) -> Result:
         }
         for c in described
     ]
-    return rows(records, columns.split(","))
+    return rows(records, names.split(","))

@@ -11,6 +11,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from include.sandbox.snowflake import (
+    alterations,
     asof,
     definitions,
     describe,
@@ -55,7 +56,7 @@ _CHANGES: dict[type[exp.Expression], Mode] = {
     exp.Merge: Mode.CHANGE,
     exp.TruncateTable: Mode.CHANGE,
 }
-_SHOWS = {"TABLES", "VIEWS", "OBJECTS", "COLUMNS", "STAGES", "FILE FORMATS", "SEQUENCES", "USERS", "PROCEDURES"}
+_SHOWS = {"STAGES", "FILE FORMATS", "SEQUENCES", "USERS", "PROCEDURES"}
 
 
 def execute(
@@ -275,7 +276,7 @@ def _change(session: Session, expression: exp.Expression, params: Any, batch: li
 def _define(session: Session, expression: exp.Expression, params: Any, timeout: float) -> Result:
     def run() -> Result:
         with tables.Registered(session) as registered:
-            if settled := definitions.settled(expression, session):
+            if settled := definitions.settled(expression, session) or alterations.own(expression, session):
                 return settled
             with session.account.engine.ddl, definitions.recorded(expression, session):
                 defined = definitions.definition(expression.copy(), session)

@@ -229,7 +229,7 @@ def _replace(table: exp.Table, when: exp.HistoricalData, session: Session) -> No
     name = ".".join(key)
     if key[0] == "temp":
         raise unsupported("AT | BEFORE of a temporary table")
-    if known is None or known.text is not None:
+    if known is None:
         # A table that is not there is the engine's error to tell.
         if _exists(session.cursor, key):
             raise unsupported(f"AT | BEFORE of {name}, which is not a table with a history")

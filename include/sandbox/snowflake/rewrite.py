@@ -24,7 +24,16 @@ if TYPE_CHECKING:
 
 _CREATES = {"TABLE", "VIEW", "SEQUENCE", "STAGE", "FILE FORMAT"}
 _DROPS = {"TABLE", "VIEW", "SEQUENCE"}
-_ALTERATIONS = (exp.ColumnDef, exp.Drop, exp.RenameColumn, exp.AlterRename, exp.AlterColumn)
+_ALTERATIONS = (
+    exp.ColumnDef,
+    exp.Drop,
+    exp.RenameColumn,
+    exp.AlterRename,
+    exp.AlterColumn,
+    exp.AlterSet,
+    exp.ClusterProperty,
+    exp.SwapTable,
+)
 _TABLE_PROPERTIES = (
     exp.TemporaryProperty,
     exp.TransientProperty,
