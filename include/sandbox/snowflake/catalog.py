@@ -126,6 +126,12 @@ class Catalog:
             self._delete(kind, key)
             return True
 
+    def places(self) -> set[tuple[str, str]]:
+        """The databases and schemas that objects lie in; an object that is a schema's or database's own has less."""
+        with self._lock:
+            found = self._db.execute("SELECT DISTINCT database, schema FROM objects WHERE database <> ''").fetchall()
+        return {(row["database"], row["schema"]) for row in found}
+
     def drop_all(self, database: str, schema: str | None = None) -> None:
         """Remove all objects of a schema or database that is dropped."""
         with self._change() as db:

@@ -6,6 +6,7 @@ way into it) only, so a new release of fakesnow is a change to this file.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import warnings
 from pathlib import Path
@@ -57,6 +58,10 @@ LOADS_COLUMNS = (
     "schema_name VARCHAR, table_name VARCHAR, file VARCHAR, content_key VARCHAR, loaded_at TIMESTAMP, "
     "status VARCHAR, rows_parsed BIGINT, rows_loaded BIGINT, errors_seen BIGINT"
 )
+# Importing it makes a folder in the temporary directory, which is not used here.
+with contextlib.suppress(OSError):
+    Path(fakesnow.transforms.stage.LOCAL_BUCKET_PATH).rmdir()
+
 _GLOBAL = "_fs_global"
 _INTERNAL = {"memory", "system", "temp", _GLOBAL}
 

@@ -22,7 +22,7 @@ class Mode(Enum):
 
     INSERT = frozenset({"INSERT", "CHANGE"})
     CHANGE = frozenset({"INSERT"})
-    ALTER: frozenset[str] = frozenset()
+    ALTER = frozenset[str]()
 
     def allows(self, other: Mode) -> bool:
         """True if both may hold the same table at once."""

@@ -106,7 +106,8 @@ class QueryHistory:
 
 
 def _record(row: Sequence[Any]) -> Record:
-    return Record(*row[:-1], bool(row[-1]))
+    values = dict(zip(_COLUMNS, row, strict=True))
+    return Record(**{**values, "is_client_generated_statement": bool(row[-1])})
 
 
 _SECRETS = re.compile(

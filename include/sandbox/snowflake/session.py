@@ -72,7 +72,7 @@ class Account:
         folder.mkdir(parents=True, exist_ok=True)
         catalog, engine = Catalog(folder), Engine(folder)
         recover(engine, catalog)
-        return cls(
+        opened = cls(
             name=name,
             user=user,
             role=role,
@@ -87,6 +87,23 @@ class Account:
             users=Users(catalog),
             warehouses=Warehouses(catalog, first=warehouse),
         )
+        opened.sweep()
+        return opened
+
+    def sweep(self) -> None:
+        """Forget what lay in databases and schemas that are gone: the process may have died while it dropped them."""
+        there = {
+            (name.upper(), schema.upper()) for name in self.engine.databases() for schema in self.engine.schemas(name)
+        }
+        databases = {name.upper() for name in self.engine.databases()}
+        places = self.catalog.places() | {model.key[:2] for model in self.models.models()}
+        for database, schema in places:
+            if database.upper() not in databases:
+                self.models.drop_all(database)
+                self.catalog.drop_all(database)
+            elif schema and (database.upper(), schema.upper()) not in there:
+                self.models.drop_all(database, schema)
+                self.catalog.drop_all(database, schema)
 
 
 class Session:

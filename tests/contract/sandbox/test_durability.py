@@ -11,6 +11,7 @@ from snowflake.snowpark import Session
 from snowflake_support import FEATURES, classifier, people
 
 from include.sandbox import process
+from include.sandbox.snowflake.session import Account
 
 
 def test_a_killed_sandbox_comes_back_with_what_was_committed(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,3 +55,24 @@ def test_a_killed_sandbox_comes_back_with_what_was_committed(state: Path, monkey
         assert len(list((state / "snowflake" / "models").iterdir())) == 1
     finally:
         after.stop()
+
+
+def test_what_lay_in_a_schema_that_is_gone_is_forgotten_at_the_next_start(tmp_path: Path) -> None:
+    def opened() -> Account:
+        return Account.open(tmp_path, name="a", user="u", role="r", warehouse="w")
+
+    account = opened()
+    for database in ("HERE", "THERE"):
+        account.engine.create_database(database, if_not_exists=False)
+        account.engine.create_schema(database, "S", if_not_exists=False)
+        account.catalog.create("ALERT", (database, "S", "A"), {})
+        account.catalog.create("ALERT", (database, "PUBLIC", "A"), {})
+    account.catalog.create("ROLE", ("", "", "R"), {})
+    # The process dies in the midst of DROP DATABASE and of DROP SCHEMA: the engine's part is done.
+    account.engine.drop_database("THERE", if_exists=False)
+    account.engine.drop_schema("HERE", "S", if_exists=False)
+    account.engine.close()
+    again = opened()
+    assert [entry.key for entry in again.catalog.entries("ALERT")] == [("HERE", "PUBLIC", "A")]
+    assert [entry.key[2] for entry in again.catalog.entries("ROLE")] == ["R"]
+    again.engine.close()

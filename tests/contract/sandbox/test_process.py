@@ -43,3 +43,14 @@ def test_stopping_leaves_no_process_and_no_promise(state: Path) -> None:
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_nothing_is_left_in_the_temporary_directory(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    running = process.start(state, only="snowflake")
+    running.stop()
+    assert list(temporary.iterdir()) == []
