@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 
 import pytest
 from registry_support import log
 from snowflake.connector.cursor import SnowflakeCursor
 from snowflake.connector.errors import Error
 from snowflake.ml.registry import Registry
+from snowflake.snowpark import Session
 from snowflake_support import fresh
 
 SESSIONS = 5
@@ -60,6 +62,19 @@ def test_one_of_many_creates_a_model_and_one_adds_a_version(
     assert at_once(connect, alias) == [0] + [2002] * (SESSIONS - 1)
     cursor.execute(f"SHOW VERSIONS IN MODEL {name} ->> SELECT COUNT(*) FROM $1 WHERE \"aliases\" LIKE '%CHAMPION%'")
     assert cursor.fetchone() == (1,)
+
+
+def test_sessions_that_log_the_first_version_of_one_model_all_succeed(account: dict[str, Any]) -> None:
+    name, start = fresh("FIRST"), Barrier(3)
+
+    def log_one(number: int) -> str:
+        with Session.builder.configs(account).create() as session:
+            registry = Registry(session, database_name=account["database"], schema_name=account["schema"])
+            start.wait()
+            return log(registry, name, f"V{number}").version_name
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(log_one, range(3))) == ["V0", "V1", "V2"]
 
 
 def test_a_model_runs_to_the_end_while_others_replace_it(connect: Callable[[], SnowflakeCursor], source: str) -> None:
