@@ -150,6 +150,18 @@ def test_a_monitor_without_its_source_says_so(cursor: SnowflakeCursor, monitor: 
     assert described(cursor, name)["monitor_state"] == "ACTIVE"
 
 
+def test_a_monitor_follows_its_version_to_another_name(
+    cursor: SnowflakeCursor, model: tuple[str, str], monitor: tuple[str, str]
+) -> None:
+    renamed = fresh("RENAMED")
+    cursor.execute(f"ALTER MODEL {model[0]} RENAME TO {renamed}")
+    shown = json.loads(described(cursor, monitor[0])["model"])
+    assert (shown["model_name"], shown["model_status"], shown["version_status"]) == (renamed, "ACTIVE", "ACTIVE")
+    with refused(2002, "already exists"):
+        create(cursor, fresh("SECOND"), renamed, monitor[1], "")
+    cursor.execute(f"ALTER MODEL {renamed} RENAME TO {model[0]}")
+
+
 def test_a_monitor_looks_at_no_temporary_table(cursor: SnowflakeCursor, monitor: tuple[str, str]) -> None:
     name, table = monitor
     cursor.execute(f"CREATE TEMPORARY TABLE {table} AS SELECT * FROM {table} WHERE FALSE")

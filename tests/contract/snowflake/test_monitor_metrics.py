@@ -5,7 +5,9 @@ Formulas that Snowflake does not publish are only asked for what holds of any of
 
 from __future__ import annotations
 
+import json
 import math
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
@@ -332,6 +334,46 @@ def test_a_metric_is_a_table_like_others(
         *map(F.lit, (monitor, "COUNT", "SCORE", "1 DAY", day(1), day(1, 2))),
     )
     assert [row["METRIC_VALUE"] for row in frame.order_by("EVENT_TIMESTAMP").collect()] == [2, 3, 1]
+
+
+def test_a_metric_can_be_kept(cursor: SnowflakeCursor, monitor: str) -> None:
+    name = fresh("KEPT")
+    call = f"TABLE(MODEL_MONITOR_STAT_METRIC('{monitor}', 'COUNT', 'SCORE', '1 DAY', {JANUARY}))"
+    cursor.execute(f"CREATE TABLE {name} AS SELECT * FROM {call}")
+    cursor.execute(f"INSERT INTO {name} SELECT * FROM {call}")
+    assert cursor.execute(f"SELECT COUNT(*), SUM(metric_value) FROM {name}").fetchall() == [(6, 12)]
+
+
+@pytest.mark.parametrize("kind", ["VIEW", "DYNAMIC TABLE"])
+def test_a_source_may_be_a_query(session: Session, ask: Ask, monitor: str, source: str, kind: str) -> None:
+    """The monitor's version is copied, for a version has one monitor."""
+    model, table, derived, name = fresh("MODEL"), fresh("SCORED"), fresh("DERIVED"), fresh("MONITOR")
+    watched = json.loads(session.sql(f"DESC MODEL MONITOR {monitor}").collect()[0]["model"])["model_name"]
+    session.sql(f"CREATE MODEL {model} WITH VERSION V1 FROM MODEL {watched} VERSION V1").collect()
+    session.sql(f"CREATE TABLE {table} AS SELECT * FROM {source}").collect()
+    options = f"TARGET_LAG = '1 minute' WAREHOUSE = {session.get_current_warehouse()}" if kind != "VIEW" else ""
+    query = f"SELECT *, score * 100 AS percent FROM {table} WHERE city = 'Bern'"
+    session.sql(f"CREATE {kind} {derived} {options} AS {query}").collect()
+    create(session, name, model, derived, f"BASELINE = {derived}")
+    assert ask("STAT", "'MAX', 'PERCENT'", "'ALL'", JANUARY, columns="metric_value", of=name) == [(80,)]
+    assert ask("DRIFT", "'WASSERSTEIN', 'PERCENT'", "'1 DAY'", JANUARY, of=name)[0][0] == day(1)
+
+
+def test_an_alert_looks_at_drift(cursor: SnowflakeCursor, session: Session, monitor: str) -> None:
+    alert, notes = fresh("ALERT"), fresh("NOTES")
+    cursor.execute(f"CREATE TABLE {notes} (drift FLOAT)")
+    drift = f"TABLE(MODEL_MONITOR_DRIFT_METRIC('{monitor}', 'DIFFERENCE_OF_MEANS', 'AGE', '1 DAY', {JANUARY}))"
+    cursor.execute(
+        f"CREATE ALERT {alert} WAREHOUSE = {session.get_current_warehouse()} SCHEDULE = '60 MINUTES'"
+        f" IF (EXISTS (SELECT 1 FROM {drift} WHERE ABS(metric_value) > 20))"
+        f" THEN INSERT INTO {notes} SELECT MAX(ABS(metric_value)) FROM {drift}"
+    )
+    cursor.execute(f"EXECUTE ALERT {alert}")
+    deadline = time.monotonic() + 120
+    while not (found := cursor.execute(f"SELECT drift FROM {notes}").fetchall()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert found == [(25,)]
+    cursor.execute(f"DROP ALERT {alert}")
 
 
 def test_the_columns_of_a_metric_are_known_without_its_rows(cursor: SnowflakeCursor, monitor: str) -> None:
