@@ -17,6 +17,7 @@ from include.sandbox.snowflake.results import Result
 from include.sandbox.snowflake.session import Account, Session
 
 INTERRUPTED = "The run was interrupted: the account was shut down while it was under way."
+_COMING = {"SCHEDULED", "EXECUTING"}
 GONE = "The run did not take place: what was to run was dropped or replaced before."
 
 
@@ -99,16 +100,20 @@ def execute(session: BackgroundSession, sql: str, query: Query | None = None) ->
 
 def runs(account: Account, kind: str) -> list[dict[str, Any]]:
     """All runs of a kind as they stand now, oldest first; those that a crash broke off are cancelled."""
-    latest: dict[str, dict[str, Any]] = {}
-    for record in account.catalog.history(kind):
-        latest[record["run_id"]] = record
-    return [_settled(account, record) for record in latest.values()]
+    scheduler = account.scheduler
+    latest = _latest(account, kind)
+    lost = {run_id for run_id, record in latest.items() if record["state"] in _COMING and run_id not in scheduler.live}
+    if lost - scheduler.lost:
+        # A run is under way until its end is written down: what ended while we looked shows its end now.
+        latest = _latest(account, kind)
+        lost = {run_id for run_id in lost if latest.get(run_id, {}).get("state") in _COMING}
+        scheduler.lost |= lost
+    cancelled = {"state": "CANCELLED", "error_message": INTERRUPTED}
+    return [{**record, **cancelled} if run_id in lost else record for run_id, record in latest.items()]
 
 
-def _settled(account: Account, record: dict[str, Any]) -> dict[str, Any]:
-    if record["state"] not in {"SCHEDULED", "EXECUTING"} or record["run_id"] in account.scheduler.live:
-        return record
-    return {**record, "state": "CANCELLED", "error_message": INTERRUPTED}
+def _latest(account: Account, kind: str) -> dict[str, dict[str, Any]]:
+    return {record["run_id"]: record for record in account.catalog.history(kind)}
 
 
 def new_id() -> str:

@@ -42,7 +42,8 @@ class Scheduler:
 
     def __init__(self) -> None:
         self.timetable = Timetable(datetime.now(UTC))
-        self.live: set[str] = set()  # the runs under way, by their id
+        self.live: set[str] = set()  # the runs under way or to come, by their id
+        self.lost: set[str] = set()  # those that an end of the server broke off, as far as they have been seen
         self._pool = ThreadPoolExecutor(max_workers=32, thread_name_prefix="background")
         self._lock = threading.Lock()
         self._running: dict[Hashable, deque[Callable[[], None]]] = {}
