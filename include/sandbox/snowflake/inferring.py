@@ -44,7 +44,9 @@ def infer_schema(session: Session, arguments: Arguments) -> pa.Table:
     root, path, prefix = stages.split_place(session, place)
     found = files.staged(root, path)
     if wanted := named.get("files"):
-        names = {f"{path}{name}" for name in ([wanted] if isinstance(wanted, str) else wanted)}
+        wanted = list(wanted.values()) if isinstance(wanted, dict) else [wanted] if isinstance(wanted, str) else wanted
+        base = path if not path or path.endswith("/") else f"{path}/"
+        names = {f"{base}{name}" for name in wanted}
         found = [file for file in found if file.name in names]
     found = found[: int(named.get("max_file_count") or len(found))]
     if not found:
@@ -70,10 +72,7 @@ def _infer(session: Session, found: list[StagedFile], format_: FileFormat, limit
     """Name, type and expression of each column."""
     if format_.type == "PARQUET":
         logical = bool(format_["USE_LOGICAL_TYPE"])
-        types = {
-            n: parquet_type(t, logical=logical, as_text=bool(format_["BINARY_AS_TEXT"]))
-            for n, t in files.parquet_fields(found).items()
-        }
+        types = {n: parquet_type(t, logical=logical) for n, t in files.parquet_fields(found).items()}
         return [
             (name, type_, f'$1:"{name}"::{type_}' if '"' in name or not name.isidentifier() else f"$1:{name}::{type_}")
             for name, type_ in types.items()
@@ -181,20 +180,19 @@ def _type(fact: dict[str, Any]) -> str:
     return "TIMESTAMP_NTZ" if fact["stamp"] else "TEXT"
 
 
-def parquet_type(type_: pa.DataType, *, logical: bool, as_text: bool) -> str:
+def parquet_type(type_: pa.DataType, *, logical: bool) -> str:
     """Snowflake's type of a Parquet column."""
     if pa.types.is_timestamp(type_):
         return ("TIMESTAMP_LTZ(9)" if type_.tz else "TIMESTAMP_NTZ(9)") if logical else "NUMBER(38, 0)"
     if pa.types.is_decimal(type_):
         return f"NUMBER({type_.precision}, {type_.scale})"
-    if pa.types.is_binary(type_) or pa.types.is_large_binary(type_):
-        return "TEXT" if as_text else "BINARY"
     for is_kind, name in (
         (pa.types.is_integer, "NUMBER(38, 0)"),
         (pa.types.is_floating, "REAL"),
         (pa.types.is_boolean, "BOOLEAN"),
         (pa.types.is_date, "DATE"),
         (pa.types.is_time, "TIME"),
+        (pa.types.is_binary, "BINARY"),
         (pa.types.is_nested, "VARIANT"),
     ):
         if is_kind(type_):

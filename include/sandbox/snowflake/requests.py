@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fakesnow.converter import from_binding
 
-from include.sandbox.snowflake import execution, parameters
+from include.sandbox.snowflake import chunks, execution, parameters
 from include.sandbox.snowflake.errors import (
     COMPILATION,
     SqlError,
@@ -138,7 +138,7 @@ def answer(session: Session, result: Result) -> bytes:
         data |= result.transfer
     else:
         shown = parameters.for_clients(session.parameters)
-        data |= {"parameters": shown, "rowtype": result.rowtype, **result.payload()}
+        data |= {"parameters": shown, "rowtype": result.rowtype, **chunks.payload(session, result)}
     if result.parts:
         data["resultIds"] = ",".join(query_id for query_id, _ in result.parts)
         data["resultTypes"] = ",".join(str(type_id) for _, type_id in result.parts)

@@ -35,16 +35,24 @@ class Result:
         names = self.table.column_names
         return describe_as_rowtype([(n, t, None, None, None, None) for n, t in zip(names, self.types, strict=True)])
 
+    @property
+    def counts_changes(self) -> bool:
+        """True for the answer to a change, whose counts of rows clients read from JSON only."""
+        return self.type_id in statement_type.DML_TYPE_IDS
+
+    def to_ipc(self, start: int, count: int) -> bytes:
+        """Some of the rows as clients read them: an Arrow stream."""
+        table = _timestamps_as_structs(self.table.slice(start, count))
+        return bytes(memoryview(to_ipc(to_sf(table, self.rowtype))))
+
     def payload(self) -> dict[str, Any]:
         """The part of the response that carries the rows."""
-        if self.type_id in statement_type.DML_TYPE_IDS:
-            # Clients read the counts of changed rows from JSON only.
+        if self.counts_changes:
             rows = [[None if v is None else str(v) for v in row.values()] for row in self.table.to_pylist()]
             return {"queryResultFormat": "json", "rowset": rows, "total": len(rows)}
-        rowtype = self.rowtype
-        table = _timestamps_as_structs(self.table)
-        encoded = b64encode(to_ipc(to_sf(table, rowtype))).decode() if table.num_rows else ""
-        return {"queryResultFormat": "arrow", "rowsetBase64": encoded, "total": self.table.num_rows}
+        rows_ = self.table.num_rows
+        encoded = b64encode(self.to_ipc(0, rows_)).decode() if rows_ else ""
+        return {"queryResultFormat": "arrow", "rowsetBase64": encoded, "total": rows_}
 
 
 def rows(records: Sequence[dict[str, Any]], columns: dict[str, pa.DataType] | Sequence[str]) -> Result:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from include.sandbox.snowflake import parameters, requests, stages, statements, transfers
+from include.sandbox.snowflake import chunks, parameters, requests, stages, statements, transfers
 from include.sandbox.snowflake.clients import Client, Clients, Lifetimes
 from include.sandbox.snowflake.errors import SqlError, statement_not_found, translate, unsupported
 from include.sandbox.snowflake.login import WrongAccountError, log_in
@@ -61,6 +61,7 @@ class Server:
                 Route("/monitoring/queries/{query_id}", self.monitor, methods=["GET"]),
                 Route("/telemetry/send", self.telemetry, methods=["POST"]),
                 *transfers.routes(account),
+                *chunks.routes(account),
             ],
             exception_handlers={SqlError: _fault, Exception: _fault},
         )

@@ -205,6 +205,8 @@ def describe_stage(session: Session, name: str) -> Result:
     definition = stages.definition(session, session.qualify(name))
     kept = formats.from_definition(definition["file_format"]) if "file_format" in definition else formats.checked({})
     records = [{"parent_property": "STAGE_FILE_FORMAT", **record} for record in formats.described(kept)]
+    place = {"parent_property": "STAGE_LOCATION", "property": "URL", "property_type": "String", "property_value": ""}
+    records.append({**place, "property_default": ""})
     directory = "true" if definition.get("directory") else "false"
     records.append(
         {
