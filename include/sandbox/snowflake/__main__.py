@@ -56,7 +56,10 @@ def serve(server: Server, account: Account, known: settings.Settings, port: int)
     async def watch() -> None:
         while True:
             await asyncio.sleep(0.25)
-            server.look_after(VANISHED_AFTER)
+            try:
+                server.look_after(VANISHED_AFTER)
+            except Exception:
+                logging.exception("looking after the sessions failed")
 
     @contextlib.asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:

@@ -33,6 +33,7 @@ class Lifetimes:
 
     token: int = 3600
     master: int = 4 * 3600
+    alone: float = 900.0  # without any connection; a client may close its connections and come back
 
 
 @dataclass(eq=False)
@@ -192,9 +193,10 @@ class Clients:
         for client in list(self._by_token.values()):
             if client.session.is_busy:
                 continue
-            # Only what may hold up others is ended soon: a client may close its connections and come back.
-            holds_up = client.session.transaction.open and client.gone_since is not None
-            if now > client.master_until or (holds_up and now - float(client.gone_since or now) > grace):
+            # What holds up others is ended soon.
+            patience = grace if client.session.transaction.open else self.lifetimes.alone
+            is_gone = client.gone_since is not None and now - client.gone_since > patience
+            if is_gone or now > client.master_until:
                 log.info("session %s: its client is gone, rolling back", client.session.id)
                 self._workers.submit(self.end, client)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -147,24 +148,40 @@ def forget(session: Session, kind: str, name: tuple[str, ...]) -> None:
     remove(session, every(session, is_on))
 
 
+def move(session: Session, kind: str, name: tuple[str, ...], new: tuple[str, ...]) -> None:
+    """An object has another name."""
+    for grant in every(session, lambda grant: (grant.granted_on, grant.name) == (kind, name)):
+        catalog, whole = session.account.catalog, asdict(replace(grant, name=new))
+        catalog.drop(roles.GRANT, ("", "", grant.identity))
+        catalog.create(roles.GRANT, ("", "", replace(grant, name=new).identity), whole, replace=True)
+
+
 def after_own(session: Session, own: Statement, values: dict[str, Any]) -> None:
-    """Forget what was granted on an object that one of the sandbox's own statements has dropped or replaced."""
-    words = own.grammar.split()
-    if words[0] == "DROP" or (words[0] == "CREATE" and values.get("replace")):
-        kind = next((k for k in KINDS if f" {k} " in f" {own.grammar} "), None)
-        name = values.get("name")
-        if kind is None and " ROLE " in own.grammar:
-            kind = "ROLE"
-        if kind and name:
-            forget(session, kind, _full(session, kind, str(name)))
+    """Follow one of the sandbox's own statements that has dropped, replaced or renamed an object."""
+    name, new = values.get("name"), values.get("new")
+    verb = own.grammar.split()[0]
+    if not name or not (verb == "DROP" or values.get("replace") or (verb == "ALTER" and "RENAME TO" in own.grammar)):
+        return
+    kind = re.sub(r"\[[^\]]*\]|\{.*|\(.*", "", own.grammar.removeprefix(verb)).strip()
+    if kind not in {*KINDS, "ROLE"}:
+        return
+    if verb != "ALTER":
+        forget(session, kind, _full(session, kind, str(name)))
+    elif new:
+        move(session, kind, _full(session, kind, str(name)), _full(session, kind, str(new)))
 
 
 def after_definition(session: Session, expression: exp.Expression) -> None:
-    """Forget what was granted on a table or view that is dropped or replaced."""
+    """Follow a table or view that is dropped, replaced or renamed."""
     kind, key = str(expression.args.get("kind")).upper(), target_of(expression)
     is_gone = isinstance(expression, exp.Drop) or bool(expression.args.get("replace"))
-    if kind in {"TABLE", "VIEW"} and is_gone and key and key[0] != "temp":
+    if kind not in {"TABLE", "VIEW"} or not key or key[0] == "temp":
+        return
+    if is_gone:
         forget(session, kind, key)
+    if renamed := expression.find(exp.AlterRename):
+        table = renamed.this
+        move(session, kind, key, (table.catalog or key[0], table.db or key[1], table.name))
 
 
 def _full(session: Session, kind: str, text: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -9,7 +10,7 @@ from typing import Any, NoReturn
 import pytest
 from starlette.testclient import TestClient
 
-from include.sandbox.snowflake import execution, query_history, query_results, requests, results
+from include.sandbox.snowflake import clients, execution, query_history, query_results, requests, results
 from include.sandbox.snowflake.clients import Lifetimes
 from include.sandbox.snowflake.server import Server
 from include.sandbox.snowflake.session import Account
@@ -27,9 +28,9 @@ def account(tmp_path: Path) -> Iterator[Account]:
     opened.engine.close()
 
 
-def door(account: Account, lifetimes: Lifetimes | None = None) -> Ask:
+def door(account: Account, lifetimes: Lifetimes | None = None, server: Server | None = None) -> Ask:
     """What sends requests to the account's server, as a client that has logged in."""
-    http = TestClient(Server(account, lifetimes=lifetimes).app, raise_server_exceptions=False)
+    http = TestClient((server or Server(account, lifetimes=lifetimes)).app, raise_server_exceptions=False)
     log_in = {"data": {"LOGIN_NAME": "me", "PASSWORD": "mine", "ACCOUNT_NAME": "sandbox"}}
     where = {"databaseName": "SANDBOX", "schemaName": "PUBLIC"}
     tokens = http.post("/session/v1/login-request", json=log_in, params=where).json()["data"]
@@ -134,3 +135,45 @@ def test_a_token_that_nobody_has_opens_nothing(account: Account) -> None:
             "/session?delete=true",
         ):
             assert http.post(path, json={"sqlText": "SELECT 1"}, headers=header).json()["code"] == code
+
+
+ADDRESS = ("testclient", 50000)  # of the test client's only connection
+
+
+def test_a_vanished_client_holds_up_nobody(account: Account) -> None:
+    server = Server(account, lifetimes=Lifetimes(alone=0.0))
+    ask, other = door(account, server=server), door(account)
+    other(sqlText="CREATE TABLE t (a INT)")
+    ask(sqlText="CREATE TEMPORARY TABLE mine (a INT)")
+    ask(sqlText="BEGIN")
+    ask(sqlText="INSERT INTO t VALUES (1)")
+    number = next(session for session in account.sessions if session.transaction.open).id
+    server.connection_lost(ADDRESS)
+    server.look_after(grace=0.0)
+    while any(session.id == number and not session.is_closed for session in account.sessions):
+        time.sleep(0.01)
+    assert other(sqlText="UPDATE t SET a = 2")["success"] is True
+    assert other(sqlText="SELECT * FROM t")["data"]["total"] == 0
+    assert ask(sqlText="SELECT 1")["code"] == "390111"
+
+
+def test_a_client_without_a_connection_may_come_back(account: Account) -> None:
+    server = Server(account)
+    ask = door(account, server=server)
+    ask(sqlText="CREATE TEMPORARY TABLE mine (a INT)")
+    server.connection_lost(ADDRESS)
+    server.look_after(grace=0.0)
+    assert ask(sqlText="SELECT * FROM mine")["success"] is True
+
+
+def test_sessions_are_so_many_at_most(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "_MOST_SESSIONS", 2)
+    server = Server(account)
+    first, _ = door(account, server=server), door(account, server=server)
+    http = TestClient(server.app, raise_server_exceptions=False)
+    log_in = {"data": {"LOGIN_NAME": "me", "PASSWORD": "mine"}}
+    refused = http.post("/session/v1/login-request", json=log_in).json()
+    assert (refused["success"], refused["code"]) == (False, "000002")
+    server.connection_lost(ADDRESS)  # the first two have gone: the one that has been gone longest makes room
+    assert http.post("/session/v1/login-request", json=log_in).json()["success"] is True
+    assert first(sqlText="SELECT 1")["code"] == "390111"

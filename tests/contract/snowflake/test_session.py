@@ -184,6 +184,9 @@ def test_what_is_granted_is_shown_until_it_is_taken_back(cursor: SnowflakeCursor
     cursor.execute(f"REVOKE INSERT ON TABLE {table} FROM ROLE {role}")
     on_table = [row[1] for row in cursor.execute(f"SHOW GRANTS ON TABLE {table}").fetchall() if row[5] == role]
     assert on_table == ["SELECT"]
+    cursor.execute(f"ALTER TABLE {table} RENAME TO {table}_2")
+    assert [row[3] for row in cursor.execute(f"SHOW GRANTS TO ROLE {role}").fetchall()] == [f"{full}_2"]
+    cursor.execute(f"ALTER TABLE {table}_2 RENAME TO {table}")
     cursor.execute(f"CREATE OR REPLACE TABLE {table} (a INT)")
     assert cursor.execute(f"SHOW GRANTS TO ROLE {role}").fetchall() == []
     with refused(2003, "does not exist"):
