@@ -6,11 +6,17 @@ import json
 import sys
 from pathlib import Path
 
-from bench import install, loop, parse, server
+from bench import inference, install, loop, parse, server
 from bench.figure import Figure
 
 RESULTS = Path(__file__).parents[2] / ".bench" / "results.json"
-BENCHMARKS = {"install": install.measure, "loop": loop.measure, "parse": parse.measure, "server": server.measure}
+BENCHMARKS = {
+    "install": install.measure,
+    "inference": inference.measure,
+    "loop": loop.measure,
+    "parse": parse.measure,
+    "server": server.measure,
+}
 
 
 def main(names: list[str]) -> int:

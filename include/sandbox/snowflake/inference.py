@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from include.sandbox.snowflake import call_forms, model_runs, model_views
-from include.sandbox.snowflake.calls import Call, resolve
+from include.sandbox.snowflake.call_results import open_fields, put_column
+from include.sandbox.snowflake.calls import resolve
 from include.sandbox.snowflake.errors import invalid_argument_types, unsupported
 from include.sandbox.snowflake.model_sources import Source
 from include.sandbox.snowflake.table_calls import TableCall
@@ -129,7 +130,8 @@ class _Scope:
         self.select.set("from_", exp.From(this=self.registered.add(table)))
         for call, nodes in zip(self.calls, self.nodes.values(), strict=True):
             for node in nodes:
-                _put_column(call, node)
+                open_fields(call, node, self.select)
+                put_column(call, node)
 
     def _split_where(self, source: Source) -> exp.Expression | None:
         """Let the source apply the conditions that need no prediction; gives back the others."""
@@ -212,28 +214,3 @@ def _shadowed(column: exp.Column, outer: exp.Select) -> bool:
             return True
         select = select.find_ancestor(exp.Select)
     return False
-
-
-def _put_column(call: Call, node: exp.Expression) -> None:
-    """Put the predictions where the call was; a field that is cast is taken out without a detour over JSON."""
-    column: exp.Expression = exp.column(call.column, quoted=True)
-    access = node.parent
-    if not call.method.returns_object:
-        node.replace(column)
-    elif (name := _field(access)) and access is not None and isinstance(access.parent, exp.Cast):
-        if name in call.method.outputs:
-            access.replace(exp.Dot(this=column, expression=exp.to_identifier(name, quoted=True)))
-        else:
-            access.replace(exp.null())
-    else:
-        node.replace(exp.Anonymous(this="to_json", expressions=[column]))
-
-
-def _field(access: exp.Expression | None) -> str | None:
-    """The key in `call:key` or `call['key']`."""
-    if isinstance(access, exp.JSONExtract):
-        keys = list(access.expression.find_all(exp.JSONPathKey))
-        return str(keys[0].this) if len(keys) == 1 else None
-    if isinstance(access, exp.Bracket) and len(access.expressions) == 1 and access.expressions[0].is_string:
-        return str(access.expressions[0].this)
-    return None

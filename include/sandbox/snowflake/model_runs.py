@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from include.sandbox.snowflake.calls import Call
-    from include.sandbox.snowflake.model_sources import Source
     from include.sandbox.snowflake.methods import Method
+    from include.sandbox.snowflake.model_sources import Source
     from include.sandbox.snowflake.packages import Package
     from include.sandbox.snowflake.table_calls import TableCall
 
@@ -33,14 +33,14 @@ _PARTITION = "_partition"
 
 def run(source: Source, kept: dict[str, exp.Expression], calls: list[Call], table: TableCall | None) -> Spool:
     """Read the columns that are kept and the arguments, and predict; gives rows of the kept ones and the results."""
-    query = _reading(source, kept, calls, table)
+    text = _reading(source, kept, calls, table)
     session = source.session
     packages = (
         [] if source.registered.without_rows else [session.account.packages.load(c.version.folder) for c in calls]
     )
     width = len(kept) + sum(len(c.arguments) for c in calls)
     rows = max(2_048, min(_BATCH_ROWS, _BATCH_VALUES // max(width, 1)))
-    reader = session.cursor.stream(source.text(query), rows)
+    reader = session.cursor.stream(text, rows)
     fields = [reader.schema.field(name) for name in kept]
     spool = Spool(pa.schema(fields + [f for c in calls for f in _fields(c, table)]), session.account.folder / "spill")
     if source.registered.without_rows:
@@ -57,8 +57,8 @@ def run(source: Source, kept: dict[str, exp.Expression], calls: list[Call], tabl
     return spool.finish()
 
 
-def _reading(source: Source, kept: dict[str, exp.Expression], calls: list[Call], table: TableCall | None) -> exp.Select:
-    """The query for the kept columns and the arguments, these in the types that the methods want."""
+def _reading(source: Source, kept: dict[str, exp.Expression], calls: list[Call], table: TableCall | None) -> str:
+    """The engine's query for the kept columns, and the arguments in the types that the methods want."""
     wanted = [exp.alias_(column, key, quoted=True) for key, column in kept.items()]
     for call in calls:
         wanted += [exp.alias_(a.copy(), n, quoted=True) for a, n in zip(call.arguments, call.names, strict=True)]
@@ -69,22 +69,30 @@ def _reading(source: Source, kept: dict[str, exp.Expression], calls: list[Call],
     order = table.call.order_by if table else []
     wanted += [exp.alias_(o.this.copy(), f"_order_{i}", quoted=True) for i, o in enumerate(order)]
     inner = source.query.select(*wanted)
-    types = source.types(inner)
+    text = source.text(inner)
+    types = source.types(text)
     columns: list[exp.Expression] = [_exactly(key, types[key]) for key in kept]
     for call in calls:
         of_arguments = [types[name] for name in call.names]
         call.check_types(of_arguments)
         columns += call.casts(of_arguments)
-    query = exp.select(*columns).from_(inner.subquery("_rows"))
+    query = exp.select(*columns).from_("_rows")
     if table and table.call.method.is_partitioned:
-        sorting = [exp.Ordered(this=exp.column(k, quoted=True), nulls_first=True) for k in keys]
-        rank = exp.Window(this=exp.Anonymous(this="dense_rank"), order=exp.Order(expressions=sorting) if keys else None)
-        query = query.select(exp.alias_(rank if keys else exp.Literal.number(1), _PARTITION, quoted=True))
-        query = query.order_by(exp.column(_PARTITION, quoted=True))
-        for number, ordered in enumerate(order):
-            by = ordered.copy()
-            by.set("this", exp.column(f"_order_{number}", quoted=True))
-            query = query.order_by(by)
+        query = _by_partition(query, keys, order)
+    return f"WITH _rows AS NOT MATERIALIZED ({text}) {query.sql(dialect='duckdb')}"
+
+
+def _by_partition(query: exp.Select, keys: list[str], order: list[exp.Expression]) -> exp.Select:
+    """Number the partitions, and sort the rows by them."""
+    number: exp.Expression = exp.Literal.number(1)
+    if keys:
+        sorting = [exp.Ordered(this=exp.column(key, quoted=True), nulls_first=True) for key in keys]
+        number = exp.Window(this=exp.Anonymous(this="dense_rank"), order=exp.Order(expressions=sorting))
+    query = query.select(exp.alias_(number, _PARTITION, quoted=True)).order_by(exp.column(_PARTITION, quoted=True))
+    for position, ordered in enumerate(order):
+        by = ordered.copy()
+        by.set("this", exp.column(f"_order_{position}", quoted=True))
+        query = query.order_by(by)
     return query
 
 

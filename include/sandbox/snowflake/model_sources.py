@@ -99,9 +99,9 @@ class Source:
         if isinstance(limit, exp.Limit) and limit.expression.is_int and not node.args.get("offset"):
             self.query.set("limit", limit.copy())
 
-    def types(self, query: exp.Select) -> dict[str, str]:
+    def types(self, text: str) -> dict[str, str]:
         """The engine's types of a query's columns."""
-        result = self.session.cursor.query(self.text(query.copy().limit(0)))
+        result = self.session.cursor.query(f"SELECT * FROM ({text}) LIMIT 0")
         return dict(zip(result.table.column_names, result.types, strict=True))
 
     def text(self, query: exp.Select) -> str:
