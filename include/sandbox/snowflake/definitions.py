@@ -16,7 +16,7 @@ from sqlglot import exp
 from include.sandbox.snowflake import facts, history, stages
 from include.sandbox.snowflake.errors import SqlError, unsupported
 from include.sandbox.snowflake.facts import Facts
-from include.sandbox.snowflake.results import Result, status
+from include.sandbox.snowflake.results import Result, dropped, status
 from include.sandbox.snowflake.rewrite import target_of
 
 if TYPE_CHECKING:
@@ -28,24 +28,41 @@ _UNENFORCED_ON_TABLE = (exp.PrimaryKey, exp.UniqueColumnConstraint, exp.ForeignK
 
 
 def settled(expression: exp.Expression, session: Session) -> Result | None:
-    """The answer to an IF NOT EXISTS for what is there; names that differ only in case are one to the engine."""
+    """The answer to an IF (NOT) EXISTS where nothing is to be done; names of one spelling but for case are refused."""
     key = target_of(expression)
+    if isinstance(expression, exp.Drop | exp.Alter) and expression.args.get("exists") and key and key[0] != "temp":
+        if _named(session, key) == key[2]:
+            return None
+        is_drop = isinstance(expression, exp.Drop)
+        return status(dropped(key[2], done=False) if is_drop else "Statement executed successfully.")
     if not isinstance(expression, exp.Create) or expression.kind not in _KINDS or not key or key[0] == "temp":
         return None
     if _is_temporary(expression):
         return None
-    found = session.cursor.duck.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE (database_name, schema_name) = (?, ?) "
-        "AND lower(table_name) = lower(?) UNION ALL "
-        "SELECT view_name FROM duckdb_views() WHERE (database_name, schema_name) = (?, ?) "
-        "AND lower(view_name) = lower(?)",
-        [*key, *key],
-    ).fetchone()
-    if found and found[0] != key[2]:
-        raise unsupported(f"two names that differ only in case: {found[0]} and {key[2]}")
+    found = _named(session, key)
+    if found and found != key[2]:
+        raise unsupported(f"two names that differ only in case: {found} and {key[2]}")
     if found and expression.args.get("exists"):
         return status(f"{key[2]} already exists, statement succeeded.")
     return None
+
+
+def exists(session: Session, key: TableKey) -> bool:
+    """True if there is a table, view or sequence of this name."""
+    return key[0] == "temp" or _named(session, key) == key[2]
+
+
+def _named(session: Session, key: TableKey) -> str | None:
+    """What the table, view or sequence is called that the engine finds under a name, however that is spelled."""
+    found = session.cursor.duck.execute(
+        " UNION ALL ".join(
+            f"SELECT {kind}_name FROM duckdb_{kind}s() WHERE (database_name, schema_name) = (?, ?) "
+            f"AND lower({kind}_name) = lower(?)"
+            for kind in ("table", "view", "sequence")
+        ),
+        [*key, *key, *key],
+    ).fetchone()
+    return str(found[0]) if found else None
 
 
 @contextmanager

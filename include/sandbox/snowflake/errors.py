@@ -154,6 +154,13 @@ _RUNTIME: list[tuple[str, int, str, str]] = [
         "22000",
         "NULL result in a non-nullable column '{0}'",
     ),
+    (
+        r"MERGE INTO command cannot affect the same target row more than once",
+        100090,
+        "42P18",
+        "Duplicate row detected during DML action",
+    ),
+    (r"(String '.*' is too long and would be truncated)", 100078, "22000", "{0}"),
     (r"[Dd]ivision by zero", 100051, "22012", "Division by zero"),
 ]
 

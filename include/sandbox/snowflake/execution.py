@@ -21,8 +21,9 @@ from include.sandbox.snowflake import (
     grants,
     history,
     inference,
-    loading,
+    loads,
     model_sql,
+    names,
     pipes,
     refresh,
     rewrite,
@@ -148,6 +149,7 @@ def run(
     rewrite.name_columns(expression)
     expression = functions.translate_functions(expression, session)
     rewrite.qualify_tables(expression, session)
+    names.check(expression, session)
     asof.translate(expression)
     if describe_only:
         return _describe(session, expression, params)
@@ -236,6 +238,9 @@ def _dispatch(session: Session, expression: exp.Expression, params: Any, batch: 
         if not session.autocommit:
             session.transaction.begin()
         table = rewrite.target_of(expression)
+        if isinstance(expression, exp.TruncateTable) and expression.args.get("exists") and table:
+            if not definitions.exists(session, table):
+                return status(DONE)
         touched = rewrite.tables_of(expression) if rewrite.is_repeatable(expression) else None
         return session.transaction.change(
             table, mode, lambda: _change(session, expression.copy(), params, batch), timeout, touched
@@ -261,13 +266,14 @@ def _query(session: Session, expression: exp.Expression, params: Any) -> Result:
 
 def _change(session: Session, expression: exp.Expression, params: Any, batch: list[tuple[Any, ...]] | None) -> Result:
     if batch:
-        return rewrite.count_result("inserted", session.cursor.run_batch(expression, batch))
+        return batches.run(session, expression, batch)
     with tables.Registered(session) as registered:
         history.resolve(expression, session)
         tables.virtual_tables(expression, registered, params)
         expression = inference.rewrite(expression, registered)
         if isinstance(expression, exp.TruncateTable):
-            loading.forget(session, rewrite.target_of(expression))
+            expression.set("exists", None)
+            loads.forget(session, rewrite.target_of(expression))
         if isinstance(expression, exp.Merge):
             return rewrite.run_merge(session.cursor, expression, params)
         return session.cursor.run(expression, _copied(params))
@@ -283,7 +289,7 @@ def _define(session: Session, expression: exp.Expression, params: Any, timeout: 
                 history.resolve(defined, session)
                 tables.virtual_tables(defined, registered, params)
                 defined = inference.rewrite(defined, registered)
-                loading.before_definition(session, expression)
+                loads.before_definition(session, expression)
                 result = session.cursor.run(defined, _copied(params))
             grants.after_definition(session, expression)
             return definitions.after_definition(expression, session, result)

@@ -1,0 +1,65 @@
+"""Names as they are spelled: Snowflake tells `"a"` from `A`, the engine does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from include.sandbox.snowflake.errors import SqlError, invalid_identifier
+
+if TYPE_CHECKING:
+    from include.sandbox.snowflake.session import Session, TableKey
+
+# Sources whose columns are known only when the statement runs.
+_OPEN_SOURCES = (exp.TableFromRows, exp.Lateral, exp.Pivot, exp.ModelAttribute, exp.Copy, exp.Unnest)
+
+
+def check(expression: exp.Expression, session: Session) -> None:
+    """Refuse a table or column that is there in another spelling only, as Snowflake does."""
+    keys = _tables(expression)
+    if not keys:
+        return
+    found = session.cursor.duck.execute(
+        "SELECT DISTINCT database_name, schema_name, table_name, column_name FROM duckdb_columns() "
+        f"WHERE {' OR '.join(['(lower(schema_name) = lower(?) AND lower(table_name) = lower(?))'] * len(keys))}",
+        [part for key in keys for part in key[1:]],
+    ).fetchall()
+    for key in keys:
+        spelled = {row[:3] for row in found if [p.lower() for p in row[:3]] == [p.lower() for p in key]}
+        if spelled and key not in spelled:
+            name = ".".join(key)
+            raise SqlError(2003, "42S02", f"SQL compilation error:\nObject '{name}' does not exist or not authorized.")
+    if not expression.find(*_OPEN_SOURCES):
+        _check_columns(expression, {row[3] for row in found})
+
+
+def _check_columns(expression: exp.Expression, columns: set[str]) -> None:
+    known = columns | _new_names(expression)
+    spellings = {name.lower() for name in columns}
+    for name in _mentioned(expression):
+        if name not in known and name.lower() in spellings:
+            raise invalid_identifier(f'"{name}"' if name != name.upper() else name)
+
+
+def _tables(expression: exp.Expression) -> list[TableKey]:
+    keys = []
+    for table in expression.find_all(exp.Table):
+        key = (table.catalog, table.db, table.name)
+        if all(key) and key[1] != "INFORMATION_SCHEMA" and isinstance(table.this, exp.Identifier):
+            keys.append(key)
+    return list(dict.fromkeys(keys))
+
+
+def _new_names(expression: exp.Expression) -> set[str]:
+    names = {alias.alias for alias in expression.find_all(exp.Alias)}
+    for alias in expression.find_all(exp.TableAlias):
+        names |= {column.name for column in alias.args.get("columns") or []} | {alias.name}
+    return names | {column.name for column in expression.find_all(exp.ColumnDef)}
+
+
+def _mentioned(expression: exp.Expression) -> list[str]:
+    names = [c.name for c in expression.find_all(exp.Column) if not isinstance(c.this, exp.Star)]
+    if isinstance(expression, exp.Insert) and isinstance(expression.this, exp.Schema):
+        names += [column.name for column in expression.this.expressions if isinstance(column, exp.Identifier)]
+    return names
