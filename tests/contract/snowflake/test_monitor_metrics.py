@@ -347,7 +347,8 @@ def test_a_metric_can_be_kept(cursor: SnowflakeCursor, monitor: str) -> None:
 @pytest.mark.parametrize("kind", ["VIEW", "DYNAMIC TABLE"])
 def test_a_source_may_be_a_query(session: Session, ask: Ask, monitor: str, source: str, kind: str) -> None:
     """The monitor's version is copied, for a version has one monitor."""
-    model, table, derived, name = fresh("MODEL"), fresh("SCORED"), fresh("DERIVED"), fresh("MONITOR")
+    model, table, name = fresh("MODEL"), fresh("SCORED"), fresh("MONITOR")
+    derived = f'"{fresh("der ived")} ""x"""'
     watched = json.loads(session.sql(f"DESC MODEL MONITOR {monitor}").collect()[0]["model"])["model_name"]
     session.sql(f"CREATE MODEL {model} WITH VERSION V1 FROM MODEL {watched} VERSION V1").collect()
     session.sql(f"CREATE TABLE {table} AS SELECT * FROM {source}").collect()

@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 
 from include.sandbox.snowflake.errors import SqlError
-from include.sandbox.snowflake.monitors.definition import Monitor, add_column, check, check_baseline, kind_of
+from include.sandbox.snowflake.monitors.definition import (
+    Monitor,
+    add_column,
+    check,
+    check_baseline,
+    check_others,
+    kind_of,
+)
 from include.sandbox.snowflake.monitors.performance import BINARY, MULTI_CLASS, REGRESSION
 
 KINDS = {
@@ -91,6 +98,18 @@ def test_a_monitor_that_breaks_a_rule_is_refused(task: str, columns: dict[str, A
 def test_five_hundred_features_can_be_monitored() -> None:
     kinds = KINDS | {f"F{i}": "numerical" for i in range(496)}
     check(monitor(prediction_score_columns=["NUMBER"], kinds=kinds))
+
+
+def test_an_account_has_a_limited_number_of_monitors() -> None:
+    others = {f"D.S.M{i}": monitor(package=f"package {i}") for i in range(249)}
+    check_others(monitor(), others)
+    with pytest.raises(SqlError, match="250"):
+        check_others(monitor(), {**others, "D.S.LAST": monitor(package="last")})
+
+
+def test_a_version_is_watched_by_one_monitor_whatever_it_is_called() -> None:
+    with pytest.raises(SqlError, match=r"already exists: 'D.S.OTHER'"):
+        check_others(monitor(model=["D", "S", "RENAMED"]), {"D.S.OTHER": monitor()})
 
 
 def test_a_column_of_its_own_part_is_no_feature() -> None:

@@ -43,6 +43,7 @@ NUMBERS = {
     "ties": lambda rng, rows: rng.integers(0, 5, rows).astype(float),
     "one value": lambda rng, rows: rng.normal(7.5, 0, rows),
     "large": lambda rng, rows: rng.lognormal(12, 3, rows),
+    "far from zero": lambda rng, rows: rng.normal(1e9, 1, rows),
     "few": lambda rng, rows: rng.normal(0, 1, min(rows, 3)),
 }
 

@@ -124,6 +124,16 @@ def check(monitor: Monitor) -> None:
         raise invalid_value(str(len(features)), "SOURCE", f"At most {MOST_FEATURES} features can be monitored.")
 
 
+def check_others(monitor: Monitor, others: dict[str, Monitor]) -> None:
+    """A version has one monitor, an account a limited number; `others` are the account's, by full name."""
+    for name, other in others.items():
+        if other.package == monitor.package:
+            watched = f"version '{monitor.version}' of model '{'.'.join(monitor.model)}'"
+            raise SqlError(2002, "42710", f"{COMPILATION}A monitor of {watched} already exists: '{name}'.")
+    if len(others) >= MOST_MONITORS:
+        raise SqlError(2, "0A000", f"{COMPILATION}An account has {MOST_MONITORS} model monitors at most.")
+
+
 def check_refresh_interval(value: str) -> None:
     """A refresh interval is 60 seconds at least."""
     if (seconds_of(value) or 0) < 60:

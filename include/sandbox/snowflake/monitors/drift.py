@@ -71,10 +71,10 @@ def _jensen_shannon() -> str:
     A category that the window lacks adds ½ p.
     """
     return """,
-        measured AS (SELECT bucket, sqrt(greatest(0,
+        measured AS (SELECT bucket, sqrt(greatest(0, round(
                 sum(CASE WHEN p IS NULL THEN 0.5 * q
                     ELSE 0.5 * p * log2(2 * p / (p + q)) + 0.5 * q * log2(2 * q / (p + q)) END)
-                + 0.5 * (1 - coalesce(sum(p), 0)))) AS metric
+                + 0.5 * (1 - coalesce(sum(p), 0)), 15))) AS metric
             FROM shares GROUP BY bucket)"""
 
 
@@ -118,15 +118,17 @@ def _wasserstein() -> str:
     B grows past c at its quantile q. With G(x) = ∫ B up to x the interval adds
     (c (q - x) - (G(q) - G(x))) + ((G(z) - G(q)) - c (z - q)), q moved into [x, z]; before the window's first value
     lies G(x), behind its last the baseline's mean excess over it. So no window is joined with the whole baseline.
+    Values are taken from the baseline's mean, for the sake of large ones that differ by little.
     """
     return """,
-        steps AS (SELECT value AS b, sum(count(*)) OVER up AS rank, sum(sum(value)) OVER up AS total
-            FROM reference GROUP BY value WINDOW up AS (ORDER BY value ROWS UNBOUNDED PRECEDING)),
-        whole AS (SELECT max(rank) AS n, sum(value) AS total FROM (SELECT count(*) AS rank, sum(value) AS value
-            FROM reference)),
-        points AS (SELECT bucket, value AS x, sum(count(*)) OVER (PARTITION BY bucket ORDER BY value
+        middle AS (SELECT avg(value) AS of_all FROM reference),
+        moved AS (SELECT value - of_all AS b FROM reference CROSS JOIN middle),
+        steps AS (SELECT b, sum(count(*)) OVER up AS rank, sum(sum(b)) OVER up AS total
+            FROM moved GROUP BY b WINDOW up AS (ORDER BY b ROWS UNBOUNDED PRECEDING)),
+        whole AS (SELECT count(*) AS n, sum(b) AS total FROM moved),
+        points AS (SELECT bucket, value - of_all AS x, sum(count(*)) OVER (PARTITION BY bucket ORDER BY x
                 ROWS UNBOUNDED PRECEDING) AS i, sum(count(*)) OVER (PARTITION BY bucket) AS m
-            FROM picked WHERE value IS NOT NULL GROUP BY bucket, value),
+            FROM picked CROSS JOIN middle WHERE value IS NOT NULL GROUP BY bucket, x),
         areas AS (SELECT points.*, coalesce((x * rank - steps.total) / n, 0) AS g, coalesce(rank, 0) AS below,
                 n, whole.total - coalesce(steps.total, 0) AS above, CAST((i * n + m - 1) // m AS BIGINT) AS place
             FROM points CROSS JOIN whole ASOF LEFT JOIN steps ON points.x >= steps.b),

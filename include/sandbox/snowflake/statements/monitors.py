@@ -16,13 +16,13 @@ from include.sandbox.snowflake.grammar import statement
 from include.sandbox.snowflake.monitors import describing, options, reading
 from include.sandbox.snowflake.monitors.definition import (
     ACTIVE,
-    MOST_MONITORS,
     ROLES,
     SUSPENDED,
     Monitor,
     add_column,
     check,
     check_baseline,
+    check_others,
     check_refresh_interval,
     drop_column,
 )
@@ -115,21 +115,9 @@ def _new_monitor(session: Session, reader: Session, key: Key, values: dict[str, 
         **{role: values.get(role.upper(), []) for role in ROLES},
     )
     check(monitor)
-    _check_others(session.account, key, monitor)
+    others = [entry for entry in session.account.catalog.entries(KIND) if entry.key != key]
+    check_others(monitor, {".".join(entry.key): Monitor.of(entry) for entry in others})
     return _with_baseline(session, reader, monitor, values["BASELINE"]) if "BASELINE" in values else monitor
-
-
-def _check_others(account: Account, key: Key, monitor: Monitor) -> None:
-    """A version has one monitor, an account a limited number."""
-    others = [entry for entry in account.catalog.entries(KIND) if entry.key != key]
-    for other in others:
-        if Monitor.of(other).package == monitor.package:
-            watched = f"version '{monitor.version}' of model '{'.'.join(monitor.model)}'"
-            raise SqlError(
-                2002, "42710", f"{COMPILATION}A monitor of {watched} already exists: '{'.'.join(other.key)}'."
-            )
-    if len(others) >= MOST_MONITORS:
-        raise SqlError(2, "0A000", f"{COMPILATION}An account has {MOST_MONITORS} model monitors at most.")
 
 
 def _with_baseline(session: Session, reader: Session, monitor: Monitor, name: tuple[str, ...]) -> Monitor:
