@@ -283,9 +283,11 @@ class ModelStore:
         return True
 
     def drop_all(self, database: str, schema: str | None = None) -> None:
-        """Remove the models of a schema or database that is dropped."""
-        for model in self.models(database, schema):
-            self.drop(model.key, if_exists=True)
+        """Remove the models of a schema or database that is dropped, all at once."""
+        with self._change() as db:
+            found = self.models(database, schema)
+            db.executemany("DELETE FROM models WHERE (database, schema, name) = (?, ?, ?)", [m.key for m in found])
+        self._discard([version for model in found for version in model.versions])
 
     def rename(self, key: ModelKey, new: ModelKey) -> None:
         """Give a model another name."""

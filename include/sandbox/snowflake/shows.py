@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, not_found, syntax_error
-from include.sandbox.snowflake.grammar import matches, split_name, unquote
+from include.sandbox.snowflake.grammar import GAP, IDENTIFIER, STRING, matches, split_name, unquote
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.catalog import Entry
     from include.sandbox.snowflake.session import Session
 
 T = TypeVar("T")
-_TEXT = r"'(?:[^'\\]|''|\\.)*'"
-_PART = r'(?:"(?:[^"]|"")+"|[A-Za-z_][\w$]*)'
+_TEXT, _PART, _GAP = STRING, IDENTIFIER, GAP
 _NAME = rf"{_PART}(?:\s*\.\s*{_PART})?"
-_GAP = r"(?:\s|/\*.*?\*/|--[^\n]*(?:\n|\Z))*"
 _OPTIONS = re.compile(
     rf"{_GAP}(?:LIKE{_GAP}(?P<like>{_TEXT}){_GAP})?"
     rf"(?:IN\b{_GAP}(?P<scope>ACCOUNT\b|DATABASE\b{_GAP}(?P<database>(?!STARTS\b|LIMIT\b){_PART})?"

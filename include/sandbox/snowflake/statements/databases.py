@@ -23,6 +23,8 @@ def create_database(session: Session, name: str, absent: str | None) -> Result:
     """Create a database with its schema PUBLIC and switch to it."""
     database = resolve_identifier(name)
     created = session.account.engine.create_database(database, if_not_exists=bool(absent))
+    if created:
+        _forget(session, database)
     session.use(database, "PUBLIC")
     return status(
         f"Database {database} successfully created." if created else f"{database} already exists, statement succeeded."
@@ -36,8 +38,7 @@ def drop_database(session: Session, name: str, exists: str | None) -> Result:
     if session.database == database:
         session.use(None, None)
     done = session.account.engine.drop_database(database, if_exists=bool(exists))
-    session.account.models.drop_all(database)
-    session.account.catalog.drop_all(database)
+    _forget(session, database)
     return status(dropped(database, done=done))
 
 
@@ -46,6 +47,8 @@ def create_schema(session: Session, name: str, absent: str | None) -> Result:
     """Create a schema and switch to it."""
     database, schema = _schema_name(session, name)
     created = session.account.engine.create_schema(database, schema, if_not_exists=bool(absent))
+    if created:
+        _forget(session, database, schema)
     session.use(database, schema)
     return status(
         f"Schema {schema} successfully created." if created else f"{schema} already exists, statement succeeded."
@@ -59,8 +62,7 @@ def drop_schema(session: Session, name: str, exists: str | None) -> Result:
     if (session.database, session.schema) == (database, schema):
         session.use(database, None)
     done = session.account.engine.drop_schema(database, schema, if_exists=bool(exists))
-    session.account.models.drop_all(database, schema)
-    session.account.catalog.drop_all(database, schema)
+    _forget(session, database, schema)
     return status(dropped(schema, done=done))
 
 
@@ -99,6 +101,12 @@ def show_schemas(session: Session, options: str) -> Result:
         for database, schema in wanted.choose(found, lambda place: place[1])
     ]
     return rows(records, {"created_on": CREATED_ON, **dict.fromkeys(_SCHEMA_COLUMNS, pa.string())})
+
+
+def _forget(session: Session, database: str, schema: str | None = None) -> None:
+    """Remove what is not the engine's; also before a place is made anew, as a crash may have kept it there."""
+    session.account.models.drop_all(database, schema)
+    session.account.catalog.drop_all(database, schema)
 
 
 def _schema_name(session: Session, name: str) -> tuple[str, str]:
