@@ -1,4 +1,4 @@
-"""CSV files as Snowflake reads them: a quick way by the engine's reader, and an exact one for what that reads otherwise.
+"""CSV files as Snowflake reads them: quickly by the engine's reader, and exactly, where that reads otherwise.
 
 Both make a table of texts `c0`, `c1`, ... in which a field that a record lacks is NULL, an empty one is '', and one
 that is empty between enclosing characters is `ENCLOSED_EMPTY`.
@@ -65,11 +65,10 @@ def content(file: Path, how: str) -> bytes:
         if how in {"DEFLATE", "RAW_DEFLATE"}:
             return zlib.decompress(raw, -zlib.MAX_WBITS if how == "RAW_DEFLATE" else zlib.MAX_WBITS)
     except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
-        raise SqlError(
-            100194,
-            "22000",
-            f"Invalid data encountered during decompression for file: '{file.name}', compression type used: '{how}', cause: '{error}'",
-        ) from None
+        message = (
+            f"Invalid data encountered during decompression for file: '{file.name}', compression type used: '{how}'"
+        )
+        raise SqlError(100194, "22000", f"{message}, cause: '{error}'") from None
     return raw
 
 

@@ -13,6 +13,7 @@ from sqlglot.errors import SqlglotError
 from include.sandbox.snowflake import (
     alterations,
     asof,
+    batches,
     definitions,
     describe,
     files,

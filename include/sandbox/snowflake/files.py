@@ -230,28 +230,29 @@ def _staged_tables(select: exp.Select) -> list[exp.Table]:
 def name_positions(expression: exp.Expression) -> None:
     """Let `$1` be a column of the files, where a SELECT reads some; elsewhere it is left."""
     for select in list(expression.find_all(exp.Select)):
-        tables = _staged_tables(select)
-        aliases = {table.alias.upper() for table in tables if table.alias}
-        if not tables:
+        if not (tables := _staged_tables(select)):
             continue
         if isinstance(expression, exp.Create) and expression.kind == "VIEW":
             raise unsupported("CREATE VIEW ... FROM @stage")
-        for star in select.expressions:
-            if isinstance(star, exp.Star):
-                raise SqlError(1079, "42601", f"{COMPILATION}SELECT with no columns")
+        if any(isinstance(projection, exp.Star) for projection in select.expressions):
+            raise SqlError(1079, "42601", f"{COMPILATION}SELECT with no columns")
+        aliases = {table.alias.upper() for table in tables if table.alias}
         for parameter in list(select.find_all(exp.Parameter)):
-            if parameter.find_ancestor(exp.Select) is not select or not isinstance(parameter.this, exp.Literal):
-                continue
-            column = exp.column(f"${parameter.name}", quoted=True)
-            if isinstance(parameter.parent, exp.Column):
-                if parameter.parent.table.upper() in aliases:
-                    column.set("table", parameter.parent.args["table"].copy())
-                    parameter.parent.replace(column)
-            else:
-                parameter.replace(column)
+            if parameter.find_ancestor(exp.Select) is select and isinstance(parameter.this, exp.Literal):
+                _name_position(parameter, aliases)
         for column in list(select.find_all(exp.Column)):
             if column.name.upper() in _METADATA and column.find_ancestor(exp.Select) is select:
                 column.set("this", exp.to_identifier(column.name.upper(), quoted=True))
+
+
+def _name_position(parameter: exp.Parameter, aliases: set[str]) -> None:
+    column = exp.column(f"${parameter.name}", quoted=True)
+    qualified = parameter.parent
+    if not isinstance(qualified, exp.Column):
+        parameter.replace(column)
+    elif qualified.table.upper() in aliases:
+        column.set("table", qualified.args["table"].copy())
+        qualified.replace(column)
 
 
 @source

@@ -138,7 +138,6 @@ def _infer_json(
 
 def _types(session: Session, sample: str, columns: list[str]) -> list[str]:
     """The narrowest type of Snowflake's that all the texts of a column are values of."""
-
     parts = []
     for column in columns:
 
@@ -147,6 +146,7 @@ def _types(session: Session, sample: str, columns: list[str]) -> list[str]:
 
         whole = f"regexp_full_match({column}, '[+-]?\\d{{1,38}}')"
         decimal = f"regexp_full_match({column}, '[+-]?\\d*\\.?\\d+') AND length({column}) <= 38"
+        stamp = f"regexp_full_match({column}, {_STAMP}) AND TRY_CAST({column} AS TIMESTAMP) IS NOT NULL"
         parts.append(
             f"{{'whole': {every(whole)}, 'decimal': {every(decimal)}, "
             f"'real': {every(f'TRY_CAST({column} AS DOUBLE) IS NOT NULL')}, "
@@ -155,7 +155,7 @@ def _types(session: Session, sample: str, columns: list[str]) -> list[str]:
             f"'boolean': {every(f'lower({column}) IN ({_BOOLEANS})')}, "
             f"'date': {every(f'regexp_full_match({column}, {_DATE}) AND TRY_CAST({column} AS DATE) IS NOT NULL')}, "
             f"'time': {every(f'regexp_full_match({column}, {_TIME}) AND TRY_CAST({column} AS TIME) IS NOT NULL')}, "
-            f"'stamp': {every(f'regexp_full_match({column}, {_STAMP}) AND TRY_CAST({column} AS TIMESTAMP) IS NOT NULL')}}}"
+            f"'stamp': {every(stamp)}}}"
         )
     if not parts:
         return []

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
-from include.sandbox.snowflake import conversions, files, stages
+from include.sandbox.snowflake import conversions, files, loads, stages
 from include.sandbox.snowflake.csv_files import BadRecord, compression, content, header
-from include.sandbox.snowflake.engine import LOADS, LOADS_COLUMNS
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, unsupported
 from include.sandbox.snowflake.files import StagedFile, identifier, text
 from include.sandbox.snowflake.formats import FileFormat
 from include.sandbox.snowflake.options import boolean, invalid_option, invalid_value, number
 from include.sandbox.snowflake.results import Result, rows
-from include.sandbox.snowflake.rewrite import target_of
 from include.sandbox.snowflake.tables import Registered
 
 if TYPE_CHECKING:
@@ -140,10 +139,10 @@ def run(load: Load) -> Result:
     """Load the files that were not loaded before."""
     load.loaded = []
     records = []
-    known = {} if load.force else _known(load)
+    known = {} if load.force else loads.known(load)
     size = 0
     for file, shown in load.found:
-        if known.get(_file_key(load, file)) == file.content_key:
+        if known.get(loads.file_key(load, file)) == file.content_key:
             continue
         if load.size_limit is not None and size > load.size_limit:
             break
@@ -152,7 +151,7 @@ def run(load: Load) -> Result:
         records.append(record)
         if record["rows_loaded"] or record["status"] == "LOADED":
             load.loaded.append(file)
-            _remember(load, file, record)
+            loads.remember(load, file, record)
     if not records:
         return rows([{"status": "Copy executed with 0 files processed."}], ["status"])
     shown_records = [r for r in records if not load.failed_only or r["status"] != "LOADED"]
@@ -164,7 +163,7 @@ def run(load: Load) -> Result:
 def _load_file(load: Load, file: StagedFile) -> dict[str, Any]:
     with Registered(load.session) as registered:
         if load.select is not None:
-            return _transformed(load, file)
+            return _transformed(load, load.select, file)
         if load.format.type == "CSV":
             return _load_csv(load, registered, file)
         return _load_objects(load, registered, file)
@@ -213,25 +212,39 @@ def _load_csv(load: Load, registered: Registered, file: StagedFile) -> dict[str,
             checks.append(f"WHEN v{i} IS NULL THEN {i}")
     scan = f"SELECT *, {values or 'NULL'} FROM ({relation})"
     row = '"METADATA$FILE_ROW_NUMBER" AS _row'
+    case = f"CASE {' '.join(checks) or 'WHEN false THEN 0'} END AS _bad"
+    value = f"CASE _bad {' '.join(raw) or 'WHEN NULL THEN NULL'} END AS _value"
+    return _settle(load, file, wanted, f"SELECT *, {value} FROM (SELECT *, {row}, {case} FROM ({scan}))", bad)
+
+
+def _settle(
+    load: Load, file: StagedFile, wanted: list[Column], rows_: str, bad: list[BadRecord] | None = None
+) -> dict[str, Any]:
+    """Insert the rows of a query that are good, as far as ON_ERROR lets it.
+
+    The query has `v0`, `v1`, ... the values, `_bad` the number of the first column that is wrong, `_value` what it is,
+    `_row`, `_line` and `_fields`, how many there are.
+    """
+    bad = bad or []
     query = load.session.cursor.query
-    query(f"CREATE OR REPLACE TEMP TABLE {_SCRATCH} AS SELECT *, CASE _bad {' '.join(raw) or 'WHEN NULL THEN NULL'} END AS _value FROM "
-          f"(SELECT *, {row}, CASE {' '.join(checks) or 'WHEN false THEN 0'} END AS _bad FROM ({scan}))")  # fmt: skip
+    query(f"CREATE OR REPLACE TEMP TABLE {_SCRATCH} AS {rows_}")
     try:
         counted = query(f"SELECT count(*) AS n, count(_bad) AS bad FROM {_SCRATCH}").table.to_pylist()[0]
         errors, parsed = counted["bad"] + len(bad), counted["n"] + len(bad)
         first, where = (None, {}) if not errors else _first_error(load, file, wanted, bad)
+        place = where.pop("_where", "")
         if first and load.on_error == "ABORT_STATEMENT":
-            raise SqlError(first.code, first.sqlstate, first.message + str(where.pop("_where")) + _ADVICE)
-        where.pop("_where", None)
+            raise SqlError(first.code, first.sqlstate, f"{first.message}{place}{_ADVICE}")
         if _skips(load.on_error, errors, parsed):
             return _done(parsed, 0, errors, first, **where)
         columns = ", ".join(f"v{i}" for i in range(len(wanted)))
-        loaded = _insert(
-            load, [c.name for c in wanted], f"SELECT {columns} FROM {_SCRATCH} WHERE _bad IS NULL ORDER BY _row"
-        )
+        chosen = f"SELECT {columns} FROM {_SCRATCH} WHERE _bad IS NULL ORDER BY _row"
+        loaded = _insert(load, [c.name for c in wanted], chosen)
         return _done(parsed, loaded, errors, first, **where)
     finally:
-        query(f"DROP TABLE IF EXISTS {_SCRATCH}")
+        # After a fault in the engine its transaction, and the table with it, is gone anyway.
+        with contextlib.suppress(duckdb.Error):
+            query(f"DROP TABLE IF EXISTS {_SCRATCH}")
 
 
 def _csv_sources(load: Load, file: StagedFile) -> dict[str, int]:
@@ -260,13 +273,17 @@ def _first_error(
         place = f"\n  File '{file.name}', line {bad[0].line}\n  Row {bad[0].record}"
         return bad[0].error, {"first_error_line": bad[0].line, "_where": place}
     row = found[0]
-    place = f"\n  File '{file.name}', line {row['_line']}\n  Row {row['_row']}"
+    line = f", line {row['_line']}" if row["_line"] else ""
+    place = f"\n  File '{file.name}'{line}\n  Row {row['_row']}"
     where: dict[str, Any] = {"first_error_line": row["_line"]}
     if row["_bad"] < 0:
         # More fields than there are columns are counted up to one too many.
         count, columns = row["_fields"], len(load.columns)
         said = f"at least {count}" if count > columns else count
-        message = f"Number of columns in file ({said}) does not match that of the corresponding table ({columns}), use file format option error_on_column_count_mismatch=false to ignore this error"
+        message = (
+            f"Number of columns in file ({said}) does not match that of the corresponding table ({columns}), "
+            "use file format option error_on_column_count_mismatch=false to ignore this error"
+        )
         return SqlError(100080, "22000", message), {**where, "_where": place}
     column = wanted[row["_bad"]]
     name = f'"{load.table[2]}"["{column.name}":{row["_bad"] + 1}]'
@@ -291,8 +308,7 @@ def _skips(on_error: str, errors: int, parsed: int) -> bool:
 
 def _only_abort(load: Load) -> None:
     if load.on_error != "ABORT_STATEMENT":
-        what = "a transformation" if load.select is not None else f"{load.format.type} files"
-        raise unsupported(f"COPY INTO ... ON_ERROR = {load.on_error} with {what}")
+        raise unsupported(f"COPY INTO ... ON_ERROR = {load.on_error} with {load.format.type} files as they are")
 
 
 def _load_objects(load: Load, registered: Registered, file: StagedFile) -> dict[str, Any]:
@@ -336,10 +352,8 @@ def _json_field(key: str, type_: str) -> str:
     return f'CAST(json_extract_string("$1", {path}) AS {type_})'
 
 
-def _transformed(load: Load, file: StagedFile) -> dict[str, Any]:
-    _only_abort(load)
-    assert load.select is not None
-    select = load.select.copy()
+def _transformed(load: Load, select: exp.Select, file: StagedFile) -> dict[str, Any]:
+    select = select.copy()
     for table in select.find_all(exp.Table):
         if files.is_staged(table):
             table.meta["format"], table.meta["files"] = load.format, [file]
@@ -351,11 +365,42 @@ def _transformed(load: Load, file: StagedFile) -> dict[str, Any]:
             f"but got {len(select.expressions)}",
         )
     select.set("expressions", [_as_column(e, c) for e, c in zip(select.expressions, load.columns, strict=True)])
+    row = exp.alias_(exp.column("METADATA$FILE_ROW_NUMBER", quoted=True), "_row")
+    tolerant = load.on_error != "ABORT_STATEMENT"
+    if tolerant:
+        select = select.select(row)
     with Registered(load.session) as registered:
         files.staged_tables(select, registered, None)
-        query = load.session.cursor.to_duckdb(select)
-        count = _insert(load, [c.name for c in load.columns], query)
+        if tolerant:
+            return _settle(load, file, load.columns, _tried(load, select))
+        count = _insert(load, [c.name for c in load.columns], load.session.cursor.to_duckdb(select))
     return _done(count, count)
+
+
+def _tried(load: Load, select: exp.Select) -> str:
+    """A transformation that gives NULL for what cannot be cast, and says so in `_bad`."""
+    *values, row = select.expressions
+    wanted, raw, checks = [row], [], []
+    for i, (value, column) in enumerate(zip(values, load.columns, strict=True)):
+        inner = value.this if isinstance(value, exp.Alias) else value
+        to = inner.to if isinstance(inner, exp.Cast) else exp.DataType.build(column.type, dialect="duckdb")
+        inner = inner.this if isinstance(inner, exp.Cast) else inner
+        if not isinstance(inner, exp.Column | exp.Null | exp.JSONExtract):
+            raise unsupported(f"COPY INTO ... ON_ERROR = {load.on_error} with {inner.sql(dialect='snowflake')}")
+        wanted += [
+            exp.alias_(inner.copy(), f"r{i}"),
+            exp.alias_(exp.TryCast(this=inner.copy(), to=to.copy(), requires_string=False), f"v{i}"),
+        ]
+        raw.append(f"WHEN {i} THEN r{i}::VARCHAR")
+        checks.append(f"WHEN r{i} IS NOT NULL AND v{i} IS NULL THEN {i}")
+        if not column.nullable:
+            checks.append(f"WHEN v{i} IS NULL THEN {i}")
+    select.set("expressions", wanted)
+    rows_ = f"SELECT *, CASE {' '.join(checks)} END AS _bad FROM ({load.session.cursor.to_duckdb(select)})"
+    return (
+        f"SELECT *, CASE _bad {' '.join(raw)} END AS _value, NULL::BIGINT AS _line, NULL::BIGINT AS _fields "
+        f"FROM ({rows_})"
+    )
 
 
 def _as_column(value: exp.Expression, column: Column) -> exp.Expression:
@@ -364,68 +409,3 @@ def _as_column(value: exp.Expression, column: Column) -> exp.Expression:
     if column.type == "JSON" or not isinstance(inner, exp.JSONExtract | exp.Bracket):
         return value
     return exp.cast(inner.copy(), exp.DataType.build(column.type, dialect="duckdb"))
-
-
-# ---- what was loaded before ----------------------------------------------------------------------
-
-
-def _loads(load: Load) -> tuple[str, list[str]]:
-    physical = load.session.temporary_tables.get(load.table)
-    if physical:
-        load.session.cursor.query(f"CREATE TEMP TABLE IF NOT EXISTS _sandbox_loads ({LOADS_COLUMNS})")
-        return "temp.main._sandbox_loads", ["", physical]
-    return f"{identifier(load.table[0])}.{LOADS}", list(load.table[1:])
-
-
-def _known(load: Load) -> dict[str, str]:
-    table, key = _loads(load)
-    found = load.session.cursor.query(
-        f"SELECT file, last(content_key ORDER BY loaded_at) AS content_key FROM {table} "
-        "WHERE (schema_name, table_name) = (?, ?) AND loaded_at > now()::TIMESTAMP - INTERVAL 64 DAY GROUP BY file",
-        key,
-    ).table
-    return dict(zip(found.column("file").to_pylist(), found.column("content_key").to_pylist(), strict=True))
-
-
-def _remember(load: Load, file: StagedFile, record: dict[str, Any]) -> None:
-    table, key = _loads(load)
-    load.session.cursor.query(
-        f"INSERT INTO {table} VALUES (?, ?, ?, ?, now()::TIMESTAMP, ?, ?, ?, ?)",
-        [*key, _file_key(load, file), file.content_key, *(record[k] for k in _NUMBERS)],
-    )
-
-
-_NUMBERS = ("status", "rows_parsed", "rows_loaded", "errors_seen")
-
-
-def _file_key(load: Load, file: StagedFile) -> str:
-    """A file's identity: another stage's file of the same name is another file."""
-    return os.path.relpath(file.path, load.session.account.folder)
-
-
-def before_definition(session: Session, expression: exp.Expression) -> None:
-    """Forget the files of a table that is about to be dropped or replaced, and let them go with one that is renamed."""
-    if str(expression.args.get("kind")).upper() != "TABLE":
-        return
-    table = target_of(expression)
-    if isinstance(expression, exp.Drop) or (isinstance(expression, exp.Create) and expression.args.get("replace")):
-        if table and table[0] == "temp":
-            table = next((key for key, physical in session.temporary_tables.items() if physical == table[2]), None)
-        if table:
-            forget(session, table)
-            stages.forget_table(session, table)
-
-
-def forget(session: Session, table: TableKey | None) -> None:
-    """Forget what was loaded into a table that is dropped, made anew or emptied."""
-    if table is None:
-        return
-    if table[0] == "temp":
-        table = next((key for key, physical in session.temporary_tables.items() if physical == table[2]), table)
-    if physical := session.temporary_tables.get(table):
-        session.cursor.query(f"CREATE TEMP TABLE IF NOT EXISTS _sandbox_loads ({LOADS_COLUMNS})")
-        session.cursor.query("DELETE FROM temp.main._sandbox_loads WHERE table_name = ?", [physical])
-        return
-    if table[0] in session.account.engine.databases():
-        where = "(schema_name, table_name) = (?, ?)"
-        session.cursor.query(f"DELETE FROM {identifier(table[0])}.{LOADS} WHERE {where}", list(table[1:]))

@@ -123,8 +123,7 @@ def _transformation(session: Session, text: str, values: list[Any]) -> tuple[exp
         raise SqlError(
             2, "0A000", f"{COMPILATION}COPY statement only supports simple SELECT from stage statements for import."
         )
-    assert table is not None
-    if table.args.get("format") or table.args.get("pattern"):
+    if table is not None and (table.args.get("format") or table.args.get("pattern")):
         raise unsupported("COPY INTO ... FROM (SELECT ... FROM @stage (FILE_FORMAT => ..., PATTERN => ...))")
     return select, from_.this.this.name
 
