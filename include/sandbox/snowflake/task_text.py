@@ -189,7 +189,7 @@ def _names_up_to_next(key: Key, text: str) -> tuple[list[str], str]:
         position += 1
     if not result:
         raise syntax_error("expected the name of a task.")
-    return result, text[found[position].start :] if position < len(found) else ""
+    return list(dict.fromkeys(result)), text[found[position].start :] if position < len(found) else ""
 
 
 def _in_schema(key: Key, name: tuple[str, ...]) -> str:

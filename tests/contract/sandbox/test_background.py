@@ -82,6 +82,19 @@ def test_a_resumed_task_runs_at_its_times(session: Session) -> None:
     assert datetime.fromisoformat(run["scheduled_time"]).minute % 10 == 0
 
 
+@pytest.mark.parametrize("overlap", [False, True])
+def test_a_second_run_by_hand_waits_unless_runs_may_overlap(session: Session, overlap: bool) -> None:
+    create = f"CREATE TASK t ALLOW_OVERLAPPING_EXECUTION = {overlap} AS CALL SYSTEM$WAIT(1)"
+    execution.execute(session, create)
+    execution.execute(session, "EXECUTE TASK t")
+    execution.execute(session, "EXECUTE TASK t")
+    coming = "SELECT COUNT(*) FROM TABLE(INFORMATION_SCHEMA.CURRENT_TASK_GRAPHS())"
+    assert execution.execute(session, coming).table.column(0)[0].as_py() == 2
+    until(lambda: len(ended(session.account, task_runs.GRAPH_RUNS)) == 2)
+    first, second = sorted(ended(session.account, task_runs.TASK_RUNS), key=lambda run: str(run["query_start_time"]))
+    assert (second["query_start_time"] < first["completed_time"]) is overlap
+
+
 # ---- in the background ----
 
 

@@ -118,6 +118,7 @@ def test_predecessors_are_added_and_removed(cursor: SnowflakeCursor, root: str) 
     make(cursor, f"{root}_A", f"AFTER {root}", wrote(root, "a"))
     make(cursor, f"{root}_B", f"AFTER {root}", wrote(root, "b"))
     cursor.execute(f"ALTER TASK {root}_B ADD AFTER {root}_A")
+    cursor.execute(f"ALTER TASK {root}_B ADD AFTER {root}_A")
     assert len(json.loads(shown(cursor, f"{root}_B")["predecessors"])) == 2
     with pytest.raises(Exception, match=r"(?i)cycle"):
         cursor.execute(f"ALTER TASK {root}_A ADD AFTER {root}_B")

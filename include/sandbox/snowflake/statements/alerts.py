@@ -146,7 +146,8 @@ def _exists(found: list[scanner.Token], text: str) -> tuple[str, str]:
     if end is None:
         raise syntax_error("EXISTS is followed by a condition in parentheses.")
     condition = text[found[1].end : found[end].start].strip()
-    if not scanner.tokens(condition) or not scanner.tokens(condition)[0].is_word("SELECT", "WITH", "SHOW", "CALL"):
+    first = next((token for token in scanner.tokens(condition) if token.text != "("), None)
+    if first is None or not first.is_word("SELECT", "WITH", "SHOW", "CALL"):
         raise syntax_error("a condition is a SELECT, SHOW or CALL.")
     return condition, text[found[end].end :].strip()
 

@@ -71,9 +71,10 @@ def complete_task_graphs(session: Session, arguments: Arguments) -> pa.Table:
 
 @table_function("CURRENT_TASK_GRAPHS")
 def current_task_graphs(session: Session, arguments: Arguments) -> pa.Table:
-    """The runs of graphs that are under way, and the next one of each resumed root task."""
+    """The runs of graphs that are under way or wait for their turn, and the next one of each resumed root task."""
     wanted = window(arguments, "CURRENT_TASK_GRAPHS", "ROOT_TASK_NAME")
-    found = [run for run in background.runs(session.account, task_runs.GRAPH_RUNS) if run["state"] == "EXECUTING"]
+    current = {"SCHEDULED", "EXECUTING"}
+    found = [run for run in background.runs(session.account, task_runs.GRAPH_RUNS) if run["state"] in current]
     return rows(wanted.choose(map(_shown, found + _coming(session)), _GRAPH_COLUMNS), _GRAPH_COLUMNS).table
 
 
