@@ -54,7 +54,7 @@ def snowflake_type(engine_type: str) -> str:
 
 def columns(session: Session, where: str, values: list[str]) -> list[dict[str, Any]]:
     """The columns of tables and views, with the types that were declared where they say more than the engine's."""
-    found = session.cursor.query(
+    found: list[dict[str, Any]] = session.cursor.query(
         "SELECT c.database_name, c.schema_name, c.table_name, c.column_name, c.column_index, c.data_type, "
         "c.is_nullable, c.column_default, c.comment, t.comment AS facts "
         "FROM duckdb_columns() c LEFT JOIN duckdb_tables() t "

@@ -65,6 +65,6 @@ def write(cursor: Cursor, key: TableKey, facts: Facts) -> None:
     cursor.duck.execute(f"COMMENT ON TABLE {quoted(key)} IS '{text}'")
 
 
-def quoted(key: TableKey) -> str:
+def quoted(key: tuple[str, ...]) -> str:
     """A name in the engine's SQL."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in key)

@@ -46,7 +46,7 @@ _SPELLED = {short: part for part, spellings in _SPELLINGS.items() for short in s
 _SLICES_FROM, _WEEKS_FROM = "1970-01-01", "1969-12-29"
 
 # Which macro a parsed function goes to, with its arguments in the macro's order.
-_BY_MACRO: dict[type[exp.Expression], tuple[str, tuple[str, ...]]] = {
+_BY_MACRO: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
     exp.WidthBucket: ("WIDTH_BUCKET", ("this", "min_value", "max_value", "num_buckets")),
     exp.Split: ("SPLIT", ("this", "expression")),
     exp.StrtokToArray: ("STRTOK_TO_ARRAY", ("this", "expression")),
@@ -81,7 +81,7 @@ _BY_MACRO: dict[type[exp.Expression], tuple[str, tuple[str, ...]]] = {
     exp.ArrayOverlaps: ("ARRAYS_OVERLAP", ("this", "expression")),
 }
 # Functions that the engine has in another sense, or not at all.
-_REFUSED: dict[type[exp.Expression], str] = {
+_REFUSED: dict[type[exp.Expr], str] = {
     exp.Soundex: "SOUNDEX",
     exp.HashAgg: "HASH_AGG",
     exp.ApproxTopK: "APPROX_TOP_K",
@@ -101,7 +101,7 @@ _REFUSED: dict[type[exp.Expression], str] = {
 }
 
 
-def translate_call(node: exp.Expression) -> exp.Expression | None:
+def translate_call(node: exp.Expr) -> exp.Expression | None:
     """What takes the place of a call; None leaves it to the engine."""
     if refused := _REFUSED.get(type(node)):
         raise unsupported(refused)
@@ -114,12 +114,12 @@ def translate_call(node: exp.Expression) -> exp.Expression | None:
     return handler(node) if handler else None
 
 
-def macro(name: str, *arguments: exp.Expression) -> exp.Expression:
+def macro(name: str, *arguments: exp.Expr) -> exp.Expression:
     """A call of one of the sandbox's macros."""
     return exp.Anonymous(this=f"{PREFIX}{name}", expressions=[a.copy() for a in arguments])
 
 
-def _engine(name: str, *arguments: exp.Expression) -> exp.Expression:
+def _engine(name: str, *arguments: exp.Expr) -> exp.Expression:
     return exp.Anonymous(this=name, expressions=[a.copy() for a in arguments])
 
 
@@ -145,16 +145,16 @@ def _divide_or_zero(node: exp.If) -> exp.Expression | None:
 
 def _average(node: exp.Avg) -> exp.Expression | None:
     """An average of whole numbers has six decimals; the window or filter that it has goes along."""
-    outer: exp.Expression = node
+    outer: exp.Expr = node
     while isinstance(outer.parent, exp.Window | exp.Filter) and outer.arg_key == "this":
         outer = outer.parent
     operand = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
-    average, sample = outer.copy(), outer.copy()
-    sample.find(exp.Avg).replace(exp.Min(this=operand.copy())) if outer is not node else None
-    if outer is node:
-        sample = exp.Min(this=operand.copy())
-    average.find(exp.Avg).set("_done", True)
-    outer.replace(macro("AVERAGE", average, sample))
+    sample: exp.Expr = exp.Min(this=operand.copy())
+    if outer is not node:
+        sample = outer.copy()
+        for average in list(sample.find_all(exp.Avg)):
+            average.replace(exp.Min(this=operand.copy()))
+    outer.replace(macro("AVERAGE", outer, sample))
     return None
 
 
@@ -300,13 +300,12 @@ def _list(node: exp.GroupConcat) -> exp.Expression | None:
 def _array_of(node: exp.ArrayAgg) -> exp.Expression | None:
     """ARRAY_AGG leaves NULLs out, also where it is ordered, and is an empty array where nothing is left."""
     outer = node.parent
-    is_ordered = isinstance(outer, exp.WithinGroup)
-    whole = outer if is_ordered else node
+    whole: exp.Expr = outer if isinstance(outer, exp.WithinGroup) else node
     if isinstance(whole.parent, exp.Window | exp.Filter):
         return None
     operand = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
     values: exp.Expression = node.this.copy()
-    if is_ordered:
+    if isinstance(outer, exp.WithinGroup):
         values = exp.Order(this=values, expressions=[o.copy() for o in outer.expression.expressions])
     present = exp.Where(this=exp.Not(this=exp.Is(this=operand.copy(), expression=exp.null())))
     array = _engine("to_json", exp.Filter(this=_engine("list", values), expression=present))
@@ -355,7 +354,7 @@ def _random(node: exp.Rand) -> exp.Expression | None:
 
 def _extreme(node: exp.Expression) -> exp.Expression | None:
     if isinstance(node.this, exp.JSONExtract | exp.GetExtract):
-        raise unsupported(f"{node.sql_name()} of a VARIANT: cast it first")
+        raise unsupported(f"{node.key.upper()} of a VARIANT: cast it first")
     return None
 
 
@@ -398,7 +397,7 @@ def _no_options(*options: str) -> Callable[[exp.Expression], exp.Expression | No
     def check(node: exp.Expression) -> exp.Expression | None:
         for option in options:
             if node.args.get(option) is not None:
-                raise unsupported(f"{node.sql_name()} with {option}")
+                raise unsupported(f"{node.key.upper()} with {option}")
         return None
 
     return check
@@ -510,7 +509,7 @@ def _to_text(node: exp.ToChar) -> exp.Expression:
     return macro("FORMATTED", _as_timestamp(node.this), exp.Literal.string(_format_of(node)))
 
 
-_HANDLERS: dict[type[exp.Expression], Callable[..., exp.Expression | None]] = {
+_HANDLERS: dict[type[exp.Expr], Callable[..., exp.Expression | None]] = {
     exp.DateDiff: _difference,
     exp.Extract: _extract,
     exp.Hll: lambda node: exp.ApproxDistinct(this=node.this.copy()),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from include.sandbox.snowflake import constants
+from include.sandbox.snowflake import constants, roles
 from include.sandbox.snowflake.errors import unsupported
 from include.sandbox.snowflake.function_calls import translate_call
 from include.sandbox.snowflake.known_functions import check_known
@@ -27,7 +28,7 @@ _SESSION_FUNCTIONS: dict[str, Callable[[Session], Any]] = {
     "CURRENT_SCHEMA": lambda s: s.schema,
     "CURRENT_SESSION": lambda s: str(s.id),
     "CURRENT_SECONDARY_ROLES": lambda _: '{"roles":"","value":""}',
-    "CURRENT_AVAILABLE_ROLES": lambda s: f'[ "{s.account.role}" ]',
+    "CURRENT_AVAILABLE_ROLES": lambda s: json.dumps(roles.names(s.account)),
     "CURRENT_CLIENT": lambda _: "PythonConnector",
     "SYSTEM$ML_PLATFORM_CAPABILITIES": lambda _: "{}",
 }
@@ -45,12 +46,12 @@ def translate_functions(expression: exp.Expression, session: Session) -> exp.Exp
     return expression
 
 
-def _calls(expression: exp.Expression) -> list[exp.Expression]:
+def _calls(expression: exp.Expression) -> list[exp.Expr]:
     """The innermost calls first, so that what is copied into another call is done already."""
     return list(expression.walk(bfs=False))[::-1]
 
 
-def _replacement(node: exp.Expression, session: Session) -> exp.Expression | None:
+def _replacement(node: exp.Expr, session: Session) -> exp.Expr | None:
     if not isinstance(node, exp.Func):
         return translate_call(node)
     name = node.name.upper() if isinstance(node, exp.Anonymous) else node.sql_name()

@@ -239,7 +239,7 @@ def _replace(table: exp.Table, when: exp.HistoricalData, session: Session) -> No
     if version is not None:
         source, columns = _versions(key[0], known.id), f'* EXCLUDE ("{_VERSION}")'
     where = f'WHERE "{_VERSION}" = {version}' if version is not None else ""
-    past = exp.maybe_parse(f"SELECT {columns} FROM {source} {where} LIMIT {rows}", dialect="duckdb")
+    past: exp.Expression = exp.maybe_parse(f"SELECT {columns} FROM {source} {where} LIMIT {rows}", dialect="duckdb")
     alias = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(table.name, quoted=True))
     past_rows = exp.Subquery(this=past, alias=alias.copy(), joins=table.args.get("joins"))
     for part in ("sample", "pivots", "laterals"):

@@ -176,5 +176,6 @@ def test_changes_of_every_kind(cursor: SnowflakeCursor) -> None:
     assert cursor.execute("SELECT id, v FROM t").fetchall() == [(9, "only")]
     with refused(100090, "Duplicate row detected"):
         cursor.execute(
-            "MERGE INTO t USING (SELECT 9 AS id UNION ALL SELECT 9) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET v = ''"
+            "MERGE INTO t USING (SELECT 9 AS id UNION ALL SELECT 9) s ON t.id = s.id "
+            "WHEN MATCHED THEN UPDATE SET v = ''"
         )

@@ -11,7 +11,7 @@ import pyarrow as pa
 from include.sandbox.snowflake import describe, facts, shows
 from include.sandbox.snowflake.errors import not_found
 from include.sandbox.snowflake.facts import Facts
-from include.sandbox.snowflake.grammar import Effect, split_name, statement
+from include.sandbox.snowflake.grammar import Effect, matches, split_name, statement
 from include.sandbox.snowflake.results import CREATED_ON, DONE, Result, rows, status
 from include.sandbox.snowflake.tables import information_schema
 
@@ -184,7 +184,7 @@ def show_columns(session: Session, like: str | None, name: str | None) -> Result
         physical = session.temporary_tables.get(key)
         where += " AND c.table_name = ?"
         values = list(("temp", "main", physical) if physical else key)
-    found = [c for c in describe.columns(session, where, values) if shows.matches(c["column_name"], like)]
+    found = [c for c in describe.columns(session, where, values) if matches(c["column_name"], like)]
     if name and not like and not found:
         raise not_found("Table", ".".join(split_name(name)))
     names = (
