@@ -83,6 +83,11 @@ def every(session: Session, wanted: Callable[[Grant], bool]) -> list[Grant]:
 # ---- objects -------------------------------------------------------------------------------------
 
 
+def account_name(session: Session) -> tuple[str, ...]:
+    """The full name of the account."""
+    return (session.account.name.upper(),)
+
+
 def object_name(session: Session, kind: str, text: str) -> tuple[str, ...]:
     """The full name of an object that is there, or Snowflake's error."""
     parts = split_name(text)
@@ -105,7 +110,10 @@ def object_name(session: Session, kind: str, text: str) -> tuple[str, ...]:
         return session.qualify(text)
     if kind in _CATALOG_KINDS:
         key = ("", "", parts[0]) if kind in _IN_ACCOUNT else session.qualify(text)
-        return tuple(part for part in account.catalog.get(kind, key).key if part)
+        name = tuple(part for part in key if part)
+        if not account.catalog.find(kind, key):
+            raise not_found(kind.capitalize(), ".".join(name))
+        return name
     raise unsupported(f"grants on {kind}")
 
 

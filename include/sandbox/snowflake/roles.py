@@ -35,6 +35,11 @@ def check(account: Account, name: str) -> str:
     raise not_found("Role", name)
 
 
+def names(account: Account) -> list[str]:
+    """All roles."""
+    return sorted([*SYSTEM_ROLES, *(entry.key[2] for entry in created(account))])
+
+
 def created(account: Account) -> list[Entry]:
     """The roles that were made by CREATE ROLE."""
     return account.catalog.entries(KIND)

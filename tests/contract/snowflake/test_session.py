@@ -160,7 +160,10 @@ def test_the_role_follows_use_and_has_to_be_there(cursor: SnowflakeCursor) -> No
     cursor.execute(f"CREATE ROLE {role} COMMENT = 'it''s one'")
     with refused(2002, "already exists"):
         cursor.execute(f"CREATE ROLE {role}")
+    in_session = f"SELECT IS_ROLE_IN_SESSION('{role}')"
+    assert cursor.execute(in_session).fetchone() == (False,)
     cursor.execute(f"GRANT ROLE {role} TO ROLE {before}")
+    assert cursor.execute(in_session).fetchone() == (True,)
     cursor.execute(f"USE ROLE {role}")
     assert cursor.execute("SELECT CURRENT_ROLE()").fetchone() == (role,)
     assert cursor.connection.role == role

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from include.sandbox.snowflake import grants, roles, scanner
+from include.sandbox.snowflake import constants, grants, roles, scanner
 from include.sandbox.snowflake.errors import already_exists, syntax_error, unsupported
 from include.sandbox.snowflake.grammar import matches, resolve_identifier, split_name, statement, unquote
 from include.sandbox.snowflake.grants import Grant
@@ -101,6 +101,18 @@ def show_roles(session: Session, like: str | None) -> Result:
         if matches(name, like)
     ]
     return rows(records, _ROLE_COLUMNS)
+
+
+@constants.constant_function("IS_ROLE_IN_SESSION")
+def is_role_in_session(session: Session, name: str) -> bool:
+    """True for the session's role, and for the roles that are granted to it, one by way of another."""
+    held, todo = set(), [session.role]
+    while todo:
+        role = todo.pop()
+        held.add(role)
+        found = grants.every(session, lambda g, r=role: (g.granted_on, g.granted_to, g.grantee) == ("ROLE", "ROLE", r))
+        todo += [g.name[0] for g in found if g.name[0] not in held]
+    return name in held
 
 
 # ---- granting ------------------------------------------------------------------------------------
@@ -224,7 +236,7 @@ def _privilege(text: str) -> str:
 def _objects(session: Session, reader: _Reader) -> tuple[str, list[tuple[str, ...]], bool]:
     """The kind and names of what privileges are on; for objects to come, the place that they will be in."""
     if reader.take("ACCOUNT"):
-        return "ACCOUNT", [(session.account.name.upper(),)], False
+        return "ACCOUNT", [grants.account_name(session)], False
     is_future = reader.take("FUTURE")
     if not is_future and not reader.take("ALL"):
         kind = reader.kind([k for k in grants.KINDS if k != "ROLE"])
@@ -258,9 +270,8 @@ def show_grants_on(session: Session, object: str | None) -> Result:
     if object is None:
         return _to_user(session, session.user)
     reader = _Reader(scanner.tokens(object))
-    if reader.take("ACCOUNT"):
-        kind, name = "ACCOUNT", tuple([session.account.name.upper()])
-    else:
+    kind, name = "ACCOUNT", grants.account_name(session)
+    if not reader.take("ACCOUNT"):
         kind = reader.kind(["ROLE", *grants.KINDS])
         name = grants.object_name(session, kind, reader.name())
     _end(reader)
