@@ -146,6 +146,8 @@ def test_a_monitor_without_its_source_says_so(cursor: SnowflakeCursor, monitor: 
     assert table in json.loads(row["aggregation_last_error"])["SOURCE_AGGREGATED"]
     with refused(2003, table):
         ask(cursor, name, "STAT", "'COUNT', 'AGE'")
+    cursor.execute(f"ALTER MODEL MONITOR {name} SUSPEND")
+    cursor.execute(f"ALTER MODEL MONITOR {name} RESUME")
     cursor.execute(f"CREATE TABLE {table} (ts TIMESTAMP_NTZ, score FLOAT, class NUMBER, age FLOAT)")
     assert described(cursor, name)["monitor_state"] == "ACTIVE"
 

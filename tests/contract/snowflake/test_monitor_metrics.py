@@ -344,6 +344,24 @@ def test_a_metric_can_be_kept(cursor: SnowflakeCursor, monitor: str) -> None:
     assert cursor.execute(f"SELECT COUNT(*), SUM(metric_value) FROM {name}").fetchall() == [(6, 12)]
 
 
+def test_a_source_may_be_a_view_of_predictions(session: Session, ask: Ask, monitor: str, source: str) -> None:
+    model, view, name = fresh("MODEL"), fresh("PREDICTIONS"), fresh("MONITOR")
+    watched = json.loads(session.sql(f"DESC MODEL MONITOR {monitor}").collect()[0]["model"])["model_name"]
+    session.sql(f"CREATE MODEL {model} WITH VERSION V1 FROM MODEL {watched} VERSION V1").collect()
+    # The model says 1 from 1.5 on.
+    call = f"MODEL({model}, V1)!PREDICT(IFF(city = 'Oslo', 3.0, 0.0)):output_feature_0::NUMBER"
+    session.sql(
+        f"CREATE VIEW {view} AS SELECT id, ts, score, actual, age, city, {call} AS class FROM {source}"
+    ).collect()
+    create(session, name, model, view, f"BASELINE = {view} ACTUAL_CLASS_COLUMNS = ('ACTUAL')")
+    assert ask("STAT", "'SUM', 'CLASS'", "'ALL'", JANUARY, columns="metric_value", of=name) == [(2,)]
+    recall = ask("PERFORMANCE", "'RECALL'", "'ALL'", JANUARY, columns="metric_value, count_used", of=name)
+    assert recall == [(pytest.approx(1 / 3), 5)]
+    assert ask("DRIFT", "'DIFFERENCE_OF_MEANS', 'CLASS'", "'1 DAY'", JANUARY, of=name)[0][0] == day(1)
+    (row,) = session.sql(f"DESC MODEL MONITOR {name}").collect()
+    assert row["monitor_state"] == "ACTIVE"
+
+
 @pytest.mark.parametrize("kind", ["VIEW", "DYNAMIC TABLE"])
 def test_a_source_may_be_a_query(session: Session, ask: Ask, monitor: str, source: str, kind: str) -> None:
     """The monitor's version is copied, for a version has one monitor."""

@@ -62,6 +62,7 @@ def source(session: Session) -> str:
     """A table of scored rows."""
     name = fresh("SCORED")
     session.sql(f"CREATE TABLE {name} ({COLUMNS})").collect()
+    session.sql(f"ALTER TABLE {name} SET CHANGE_TRACKING = TRUE").collect()
     session.sql(
         f"INSERT INTO {name} (id, ts, score, class, actual, age, city, member) "
         "VALUES ('1', '2024-01-01 12:00:00', 0.25, 0, 0, 31.5, 'Bern', TRUE)"

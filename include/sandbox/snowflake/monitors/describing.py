@@ -54,7 +54,7 @@ MORE_COLUMNS = dict.fromkeys(
 def listed(session: Session, entry: Entry) -> dict[str, Any]:
     """The row of a SHOW."""
     monitor = Monitor.of(entry)
-    has_source = _has_table(session, monitor.source)
+    has_source = has_table(session, monitor.source)
     return {
         "created_on": entry.created_on,
         "name": entry.key[2],
@@ -80,7 +80,7 @@ def described(session: Session, entry: Entry) -> dict[str, Any]:
     if monitor.actual_class_columns or monitor.actual_score_columns:
         parts.append("ACCURACY_AGGREGATED")
     keys = [*parts, *(f"{part}_{segment}" for segment in monitor.segment_columns for part in parts)]
-    has_source = _has_table(session, monitor.source)
+    has_source = has_table(session, monitor.source)
     state = monitor.state if has_source else SUSPENDED
     error = "" if has_source else not_found("Object", ".".join(monitor.source)).message
     columns = {
@@ -106,7 +106,7 @@ def _table_json(table: list[str], state: str) -> dict[str, str]:
 def _baseline_json(session: Session, monitor: Monitor) -> dict[str, str]:
     if not monitor.baseline:
         return _table_json(["", "", ""], "NOT_SET")
-    return _table_json(monitor.baseline, "ACTIVE" if _has_table(session, monitor.baseline) else "DELETED")
+    return _table_json(monitor.baseline, "ACTIVE" if has_table(session, monitor.baseline) else "DELETED")
 
 
 def _model_json(session: Session, monitor: Monitor) -> dict[str, str]:
@@ -129,7 +129,8 @@ def _model_json(session: Session, monitor: Monitor) -> dict[str, str]:
     }
 
 
-def _has_table(session: Session, table: list[str]) -> bool:
+def has_table(session: Session, table: list[str]) -> bool:
+    """True if there is a table or view of this name."""
     found = session.cursor.query(
         "SELECT 1 FROM duckdb_columns() WHERE (database_name, schema_name, table_name) = (?, ?, ?) LIMIT 1", table
     )

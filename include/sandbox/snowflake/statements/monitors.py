@@ -172,7 +172,8 @@ def suspend_monitor(session: Session, name: str, exists: str | None) -> Result:
     def suspend(reader: Session, monitor: Monitor) -> Monitor:
         if monitor.state == SUSPENDED:
             return monitor
-        snapshot = reading.take_snapshot(reader, monitor.source, monitor.kept_columns)
+        there = describing.has_table(reader, monitor.source)
+        snapshot = reading.take_snapshot(reader, monitor.source, monitor.kept_columns) if there else None
         return replace(monitor, state=SUSPENDED, suspended_on=datetime.now(UTC).isoformat(), source_snapshot=snapshot)
 
     return _alter(session, name, exists, suspend)
