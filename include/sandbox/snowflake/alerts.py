@@ -70,7 +70,8 @@ def _run(run: Run, entry: Entry, *, by_hand: bool) -> None:
     with run.under_way():
         run.write(state="EXECUTING")
         try:
-            with background.session_of(run, *current.key[:2]) as session:
+            with background.session_of(run, *current.key[:2], known["owner"]) as session:
+                session.warehouse = known["warehouse"]
                 _evaluate(session, run)
         except Exception as error:
             run.fail("FAILED", error)

@@ -80,9 +80,10 @@ class BackgroundSession(Session):
 
 
 @contextmanager
-def session_of(run: Run, database: str, schema: str) -> Iterator[BackgroundSession]:
-    """A session in the schema of what runs; what it leaves open is rolled back."""
+def session_of(run: Run, database: str, schema: str, owner: str) -> Iterator[BackgroundSession]:
+    """A session of the owner's, in the schema of what runs; what it leaves open is rolled back."""
     session = BackgroundSession(run)
+    session.role = owner
     try:
         session.use(database, schema)
         with run.account.scheduler.holding(session):

@@ -207,7 +207,7 @@ class GraphRun:
         with run.under_way():
             run.write(state="EXECUTING")
             try:
-                with background.session_of(run, *self.key[:2]) as session:
+                with background.session_of(run, *self.key[:2], self.tasks[name]["owner"]) as session:
                     self._run_in(session, run, self.tasks[name])
             except Exception as error:
                 run.fail(tasks.FAILED, error)

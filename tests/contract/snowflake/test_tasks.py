@@ -251,6 +251,16 @@ def test_a_run_takes_another_configuration_for_itself(cursor: SnowflakeCursor, r
     assert json.loads(shown(cursor, root)["config"]) == {"a": 1, "b": "x"}
 
 
+def test_a_task_runs_as_its_owner_in_its_schema(cursor: SnowflakeCursor, root: str) -> None:
+    body = f"INSERT INTO {root}_LOG SELECT CURRENT_ROLE() || ' ' || CURRENT_SCHEMA() || ' ' || CURRENT_WAREHOUSE()"
+    cursor.execute(f"ALTER TASK {root} MODIFY AS {body}")
+    cursor.execute(f"EXECUTE TASK {root}")
+    ended(cursor, root)
+    at = cursor.connection
+    assert shown(cursor, root)["owner"] == at.role
+    assert entries(cursor, root) == [f"{at.role} {at.schema} {at.warehouse}"]
+
+
 def test_what_a_task_leaves_open_is_rolled_back(cursor: SnowflakeCursor, root: str) -> None:
     cursor.execute(f"ALTER TASK {root} MODIFY AS BEGIN BEGIN TRANSACTION; {wrote(root, 'lost')}; END")
     cursor.execute(f"EXECUTE TASK {root}")

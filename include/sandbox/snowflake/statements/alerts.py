@@ -34,9 +34,9 @@ def create_alert(session: Session, name: str, rest: str, replace: str | None, ab
     key = background.new_key(session, name)
     if clone := _cloned(rest):
         source = _find(session, clone).definition
-        definition = {**source, "id": background.new_id(), "state": "suspended", "anchor": None}
+        definition = {**source, **_new(session)}
     else:
-        definition = _read(session, rest)
+        definition = {**_read(session, rest), **_new(session)}
     made = session.account.catalog.create(
         alerts.KIND, key, definition, replace=bool(replace), if_not_exists=bool(absent)
     )
@@ -79,16 +79,11 @@ def _read(session: Session, rest: str) -> dict[str, Any]:
         raise unsupported("CREATE ALERT without a SCHEDULE (an alert on new data)")
     scripting.check(condition)
     scripting.check(action)
-    return {
-        "id": background.new_id(),
-        "warehouse": None,
-        "comment": None,
-        **values,
-        "condition": condition,
-        "action": action,
-        "state": "suspended",
-        "anchor": None,
-    }
+    return {"warehouse": None, "comment": None, **values, "condition": condition, "action": action}
+
+
+def _new(session: Session) -> dict[str, Any]:
+    return {"id": background.new_id(), "owner": session.role, "state": "suspended", "anchor": None}
 
 
 def _checked(session: Session, values: dict[str, Any]) -> dict[str, Any]:
@@ -182,7 +177,7 @@ _TERSE = ["created_on", "name", "kind", "database_name", "schema_name", "schedul
 @statement("SHOW [terse:TERSE] ALERTS {options:rest}")
 def show_alerts(session: Session, options: str, terse: str | None) -> Result:
     """List alerts: LIKE, IN, STARTS WITH, LIMIT."""
-    records = [_row(session, entry) for entry in shows.listed(session, alerts.KIND, options)]
+    records = [_row(entry) for entry in shows.listed(session, alerts.KIND, options)]
     if terse:
         columns = {name: _COLUMNS.get(name, pa.string()) for name in _TERSE}
         return rows([{name: record.get(name) for name in columns} for record in records], columns)
@@ -192,10 +187,10 @@ def show_alerts(session: Session, options: str, terse: str | None) -> Result:
 @statement("(DESC|DESCRIBE) ALERT {name:name}")
 def describe_alert(session: Session, name: str) -> Result:
     """One alert, as SHOW ALERTS lists it."""
-    return rows([_row(session, _find(session, name))], _COLUMNS)
+    return rows([_row(_find(session, name))], _COLUMNS)
 
 
-def _row(session: Session, entry: Entry) -> dict[str, Any]:
+def _row(entry: Entry) -> dict[str, Any]:
     database, schema, name = entry.key
     known = entry.definition
     return {
@@ -203,7 +198,7 @@ def _row(session: Session, entry: Entry) -> dict[str, Any]:
         "name": name,
         "database_name": database,
         "schema_name": schema,
-        "owner": session.role,
+        "owner": known["owner"],
         "comment": known["comment"],
         "warehouse": known["warehouse"],
         "schedule": known["schedule"],

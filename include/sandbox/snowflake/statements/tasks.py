@@ -33,7 +33,8 @@ def create_task(session: Session, name: str, rest: str, replace: str | None, abs
     if found and not absent and not replace:
         raise already_exists(".".join(key))
     if not (found and absent):
-        definition = {**tasks.DEFAULTS, **task_text.read(session, key, rest), "id": background.new_id()}
+        new = {"id": background.new_id(), "owner": session.role}
+        definition = {**tasks.DEFAULTS, **task_text.read(session, key, rest), **new}
         others = tasks.of_schema(catalog, key[0], key[1])
         if found and replace:
             tasks.check_suspended(others, key, unless=key[2])
@@ -290,8 +291,7 @@ def row(session: Session, entry: Entry) -> dict[str, Any]:
         "id": known["id"],
         "database_name": database,
         "schema_name": schema,
-        "owner": session.role,
-        **{field: known[field] for field in ("comment", "warehouse", "schedule", "state", "config")},
+        **{field: known[field] for field in ("owner", "comment", "warehouse", "schedule", "state", "config")},
         "predecessors": json.dumps(predecessors),
         "definition": known["sql"],
         "condition": known["when"],
