@@ -61,8 +61,8 @@ def _named(session: Session, key: TableKey) -> str | None:
             for kind in ("table", "view", "sequence")
         ),
         [*key, *key, *key],
-    ).fetchone()
-    return str(found[0]) if found else None
+    ).fetchall()
+    return str(found[0][0]) if found else None
 
 
 @contextmanager

@@ -55,8 +55,8 @@ def read(cursor: Cursor, key: TableKey) -> Facts | None:
     """The facts about a table."""
     found = cursor.duck.execute(
         "SELECT comment FROM duckdb_tables() WHERE (database_name, schema_name, table_name) = (?, ?, ?)", list(key)
-    ).fetchone()
-    return Facts.parse(found[0]) if found else None
+    ).fetchall()
+    return Facts.parse(found[0][0]) if found else None
 
 
 def write(cursor: Cursor, key: TableKey, facts: Facts) -> None:
