@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from include.sandbox.snowflake.errors import COMPILATION, SqlError
-from include.sandbox.snowflake.methods import read_methods
+from include.sandbox.snowflake.methods import read_contents
 
 MANIFEST = "MANIFEST.yml"
 
@@ -73,7 +73,7 @@ class FileStore:
 def _check(folder: Path) -> None:
     """Refuse a package that nothing could be called in."""
     try:
-        methods = read_methods(folder)
+        methods = read_contents(folder).methods
     except (OSError, yaml.YAMLError, KeyError, IndexError, TypeError, AttributeError) as error:
         detail = f"{type(error).__name__}: {error}"
         raise SqlError(1008, "22023", f"{COMPILATION}the files are not a model's package ({detail})") from None

@@ -14,15 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, already_exists, not_found
-from include.sandbox.snowflake.methods import Method, read_methods
-from include.sandbox.snowflake.model_files import MANIFEST, Files, FileStore
+from include.sandbox.snowflake.methods import Contents, Method, read_contents
+from include.sandbox.snowflake.model_files import Files, FileStore
 
 ModelKey = tuple[str, str, str]
 _RESERVED_ALIASES = {"DEFAULT", "FIRST", "LAST"}
@@ -69,21 +65,20 @@ class Version:
         positions = {"DEFAULT": self.is_default, "FIRST": self.is_first, "LAST": self.is_last}
         return [name for name, holds in positions.items() if holds] + ([self.alias] if self.alias else [])
 
-    @cached_property
-    def manifest(self) -> dict[str, Any]:
-        """The package's MANIFEST.yml."""
-        loaded: dict[str, Any] = yaml.safe_load((self.folder / MANIFEST).read_text())
-        return loaded
+    @property
+    def contents(self) -> Contents:
+        """What its package says of itself."""
+        return read_contents(self.folder)
 
-    @cached_property
+    @property
     def spec_text(self) -> str:
         """The package's model.yaml, as SHOW VERSIONS gives it."""
         return (self.folder / "model" / "model.yaml").read_text()
 
-    @cached_property
+    @property
     def methods(self) -> list[Method]:
         """The methods that SQL can call."""
-        return read_methods(self.folder)
+        return self.contents.methods
 
     def method(self, name: str) -> Method:
         """Find a method by its SQL name."""

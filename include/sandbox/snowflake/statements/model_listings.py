@@ -118,11 +118,11 @@ def _version_row(version: Version) -> dict[str, Any]:
         "is_default_version": str(version.is_default).lower(),
         "functions": json.dumps([m.name for m in version.methods]),
         "metadata": version.metadata or "{}",
-        "user_data": json.dumps(version.manifest.get("user_data", {})),
+        "user_data": json.dumps(version.contents.manifest.get("user_data", {})),
         "model_attributes": json.dumps(_attributes(version)),
-        "size": str(sum(f.stat().st_size for f in version.folder.rglob("*") if f.is_file())),
+        "size": str(version.contents.size),
         "environment": json.dumps({"default": {"python_version": _runtime(version)["version"]}}),
-        "runnable_in": json.dumps(version.manifest.get("target_platforms") or ["WAREHOUSE"]),
+        "runnable_in": json.dumps(version.contents.manifest.get("target_platforms") or ["WAREHOUSE"]),
         "inference_services": "[]",
         "model_spec": version.spec_text,
     }
@@ -160,19 +160,18 @@ def _view_row(version: Version, owner: str) -> dict[str, Any]:
         runtime["language"],
         json.dumps(_dependencies(version, runtime)),
         version.metadata or "{}",
-        json.dumps(version.manifest.get("user_data", {})),
+        json.dumps(version.contents.manifest.get("user_data", {})),
     )
     return dict(zip(_VIEW_COLUMNS, values, strict=True))
 
 
 def _attributes(version: Version) -> dict[str, Any]:
-    spec = yaml.safe_load(version.spec_text)
-    client = "snowflake-ml-python"
-    return {"framework": spec.get("model_type"), "task": spec.get("task", "UNKNOWN"), "client": client}
+    contents = version.contents
+    return {"framework": contents.framework, "task": contents.task, "client": "snowflake-ml-python"}
 
 
 def _runtime(version: Version) -> dict[str, Any]:
-    runtime: dict[str, Any] = next(iter(version.manifest["runtimes"].values()))
+    runtime: dict[str, Any] = next(iter(version.contents.manifest["runtimes"].values()))
     return runtime
 
 

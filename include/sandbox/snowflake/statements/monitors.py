@@ -8,8 +8,6 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from include.sandbox.snowflake import execution
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, already_exists, not_found, syntax_error
 from include.sandbox.snowflake.grammar import statement
@@ -104,7 +102,7 @@ def _new_monitor(session: Session, reader: Session, key: Key, values: dict[str, 
         version=version.name,
         package=version.folder.name,
         function=_function(version, values["FUNCTION"]),
-        task=str(yaml.safe_load(version.spec_text).get("task", "UNKNOWN")).upper(),
+        task=version.contents.task.upper(),
         source=source,
         warehouse=values["WAREHOUSE"],
         refresh_interval=values["REFRESH_INTERVAL"],
