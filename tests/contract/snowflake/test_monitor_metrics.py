@@ -129,6 +129,18 @@ def test_a_time_without_rows_has_no_answer(ask: Ask) -> None:
     assert ask("STAT", "'COUNT', 'SCORE'") == []  # the last 60 days
 
 
+@pytest.mark.parametrize(
+    "times",
+    [
+        "TO_TIMESTAMP_TZ('2024-01-01'), TO_TIMESTAMP_TZ('2024-02-01')",
+        "'2024-01-01', '2024-01-31 23:59:59'",
+        "DATEADD('DAY', -30, '2024-01-31'::DATE), DATEADD('MONTH', 1, '2024-01-01'::DATE)",
+    ],
+)
+def test_a_time_may_be_any_expression(ask: Ask, times: str) -> None:
+    assert ask("STAT", "'COUNT', 'SCORE'", "'1 MONTH'", times) == [(day(1), 6)]
+
+
 def test_the_answers_say_what_they_are_of(cursor: SnowflakeCursor, monitor: str) -> None:
     found = {}
     for kind, arguments in (("DRIFT", "'WASSERSTEIN', 'AGE'"), ("PERFORMANCE", "'RECALL'"), ("STAT", "'COUNT', 'age'")):
@@ -210,6 +222,37 @@ def test_a_regression_is_judged_by_its_errors(session: Session, registry: Regist
         ask("PERFORMANCE", "'ROC_AUC'", of=name)
     with refused(1008, "baseline"):
         ask("DRIFT", "'JENSEN_SHANNON', 'CLASS'", of=name)
+
+
+def test_several_classes_are_judged_together(session: Session, registry: Registry, ask: Ask) -> None:
+    model, table, name = fresh("MODEL"), fresh("CHOICES"), f'"{fresh("Mon itor")}"'
+    features = np.array([[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]])
+    logged = LogisticRegression().fit(features, ["a", "a", "b", "b", "c", "c"])
+    registry.log_model(logged, model_name=model, version_name="V1", sample_input_data=features)
+    session.sql(f"CREATE TABLE {table} (ts TIMESTAMP_NTZ, said VARCHAR, came VARCHAR, plan VARCHAR)").collect()
+    session.sql(
+        f"INSERT INTO {table} SELECT '2024-01-01'::TIMESTAMP_NTZ, said, came, 'x' FROM (VALUES ('a', 'a'), ('a', 'b'),"
+        " ('b', 'b'), ('c', 'b'), ('c', NULL)) AS t (said, came)"
+    ).collect()
+    session.sql(
+        f"CREATE MODEL MONITOR {name} WITH MODEL = {model} VERSION = 'V1' FUNCTION = 'predict' SOURCE = {table}"
+        f" WAREHOUSE = {session.get_current_warehouse()} REFRESH_INTERVAL = '1 hour' AGGREGATION_WINDOW = '1 day'"
+        f" TIMESTAMP_COLUMN = ts PREDICTION_CLASS_COLUMNS = ('SAID') ACTUAL_CLASS_COLUMNS = ('CAME') BASELINE = {table}"
+    ).collect()
+    expected = {
+        "CLASSIFICATION_ACCURACY": 2 / 4,
+        "MICRO_AVERAGE_PRECISION": 2 / 4,
+        "MICRO_AVERAGE_RECALL": 2 / 4,
+        "MACRO_AVERAGE_PRECISION": (1 / 2 + 1 + 0) / 3,
+        "MACRO_AVERAGE_RECALL": (1 + 1 / 3 + 0) / 3,
+    }
+    columns = "metric_value, count_used, count_unused"
+    for metric, value in expected.items():
+        found = ask("PERFORMANCE", f"'{metric}'", "'ALL'", JANUARY, columns=columns, of=name)
+        assert found == [(pytest.approx(value), 4, 1)]
+    assert ask("DRIFT", "'JENSEN_SHANNON', 'SAID'", "'ALL'", JANUARY, of=name) == [(day(1), 0)]
+    with refused(1008, "METRIC_NAME"):
+        ask("PERFORMANCE", "'ROC_AUC'", of=name)
 
 
 # ---- drift ---------------------------------------------------------------------------------------
