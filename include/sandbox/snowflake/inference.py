@@ -132,6 +132,17 @@ class _Scope:
             for node in nodes:
                 open_fields(call, node, self.select)
                 put_column(call, node)
+        self._drop_unread()
+
+    def _drop_unread(self) -> None:
+        """Take the CTEs out that only the source has read."""
+        with_ = self.select.args.get("with_")
+        while with_ and with_.expressions:
+            read = {table.name for table in self.select.find_all(exp.Table) if not table.db}
+            if with_.expressions[-1].alias in read:
+                return
+            with_.expressions[-1].pop()
+        self.select.set("with_", None)
 
     def _split_where(self, source: Source) -> exp.Expression | None:
         """Let the source apply the conditions that need no prediction; gives back the others."""

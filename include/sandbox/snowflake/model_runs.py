@@ -35,25 +35,23 @@ def run(source: Source, kept: dict[str, exp.Expression], calls: list[Call], tabl
     """Read the columns that are kept and the arguments, and predict; gives rows of the kept ones and the results."""
     text = _reading(source, kept, calls, table)
     session = source.session
-    packages = (
-        [] if source.registered.without_rows else [session.account.packages.load(c.version.folder) for c in calls]
-    )
+    load = session.account.packages.load
+    packages = [] if source.registered.without_rows else [load(call.version.folder) for call in calls]
     width = len(kept) + sum(len(c.arguments) for c in calls)
     rows = max(2_048, min(_BATCH_ROWS, _BATCH_VALUES // max(width, 1)))
-    reader = session.cursor.stream(text, rows)
-    fields = [reader.schema.field(name) for name in kept]
-    spool = Spool(pa.schema(fields + [f for c in calls for f in _fields(c, table)]), session.account.folder / "spill")
-    if source.registered.without_rows:
-        return spool.finish()
-    batches: Iterator[pa.RecordBatch] = (b for b in reader if b.num_rows)
-    if table and table.call.method.is_partitioned:
-        work = partial(_partition, schema=spool.schema, table=table, package=packages[0], fixed=_fixed(kept, table))
-        batches = _partitions(batches)
-    else:
-        work = partial(_predicted, schema=spool.schema, calls=calls, packages=packages)
-    at_once = 2 if all(p.is_reentrant for p in packages) else 1
-    for batch in through(batches, work, at_once=at_once, check=_stopped(session)):
-        spool.write(batch)
+    # Where it is left early it must be closed, or the session could not run its next statement.
+    with session.cursor.stream(text, rows) as reader:
+        fields = [reader.schema.field(name) for name in kept] + [f for call in calls for f in _fields(call, table)]
+        spool = Spool(pa.schema(fields), session.account.folder / "spill")
+        batches: Iterator[pa.RecordBatch] = (b for b in reader if b.num_rows)
+        if table and table.call.method.is_partitioned:
+            work = partial(_partition, schema=spool.schema, table=table, packages=packages, fixed=_fixed(kept, table))
+            batches = _partitions(batches)
+        else:
+            work = partial(_predicted, schema=spool.schema, calls=calls, packages=packages)
+        at_once = 2 if all(p.is_reentrant for p in packages) else 1
+        for batch in through(batches, work, at_once=at_once, check=_stopped(session)):
+            spool.write(batch)
     return spool.finish()
 
 
@@ -189,12 +187,12 @@ def _may_be_one(key: exp.Expression, column: exp.Expression) -> bool:
 
 
 def _partition(
-    batch: pa.RecordBatch, schema: pa.Schema, table: TableCall, package: Package, fixed: set[str]
+    batch: pa.RecordBatch, schema: pa.Schema, table: TableCall, packages: list[Package], fixed: set[str]
 ) -> pa.RecordBatch:
     """What the method makes of a partition; of the source's columns only the partition's own have a value."""
     call = table.call
     arguments = pa.Table.from_batches([batch]).select(call.names)
-    predicted: pd.DataFrame = _in_python(call.method, partial(package.run, call.method, arguments))
+    predicted: pd.DataFrame = _in_python(call.method, partial(packages[0].run, call.method, arguments))
     results = _in_python(call.method, partial(outputs, call.method, predicted))
     count = len(predicted)
     columns: list[pa.Array] = []

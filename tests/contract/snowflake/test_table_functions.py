@@ -162,6 +162,7 @@ def test_a_parameter_has_a_default_and_one_value(cursor: SnowflakeCursor) -> Non
     assert scaled("factor => 2, amount => amount") == [2 * v for v in FRAME["AMOUNT"]]
     with refused(100357, "must be equal"):
         scaled("amount, id")
+    assert scaled("amount, 3") == [3 * v for v in FRAME["AMOUNT"]]
     with refused(1044):
         scaled("amount, 1, 2")
 
