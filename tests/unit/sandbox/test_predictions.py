@@ -60,10 +60,8 @@ def test_what_is_written_can_be_read_twice_and_leaves_nothing(tmp_path: Path, ba
         spool.write(batch(i * rows, rows))
     with duckdb.connect() as engine:
         engine.register("t", spool.finish())
-        count, least, most = engine.execute(
-            "SELECT COUNT(*), MIN(a.n), MAX(b.n) FROM t a JOIN t b USING (n)"
-        ).fetchone()
-        assert (count, least, most) == (batches * rows, 0, batches * rows - 1)
+        found = engine.sql("SELECT COUNT(*) AS c, MIN(a.n) AS l, MAX(b.n) AS h FROM t a JOIN t b USING (n)")
+        assert found.to_arrow_table().to_pylist() == [{"c": batches * rows, "l": 0, "h": batches * rows - 1}]
         assert len(list((tmp_path / "spill").glob("*"))) == (1 if batches > 1 else 0)
         engine.unregister("t")
     del spool
