@@ -7,8 +7,10 @@ way into it) only, so a new release of fakesnow is a change to this file.
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
 import warnings
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from fakesnow.transforms import show
 from sqlglot import exp
 
 from include.sandbox.snowflake import history
-from include.sandbox.snowflake.errors import already_exists, not_found
+from include.sandbox.snowflake.errors import already_exists, not_found, unsupported
 from include.sandbox.snowflake.macros import MACROS
 from include.sandbox.snowflake.results import Result
 
@@ -63,6 +65,7 @@ with contextlib.suppress(OSError):
     Path(fakesnow.transforms.stage.LOCAL_BUCKET_PATH).rmdir()
 
 _GLOBAL = "_fs_global"
+_MADE = "_fs_information_schema._sandbox_made"
 _INTERNAL = {"memory", "system", "temp", _GLOBAL}
 
 
@@ -78,22 +81,29 @@ class Engine:
         self.ddl = threading.RLock()
         self._duck = duckdb.connect(":memory:", config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
         self._duck.execute("SET GLOBAL TimeZone = 'UTC'")
+        shutil.rmtree(folder / "spill", ignore_errors=True)  # what a server that was killed has left
         self._duck.execute(f"SET temp_directory = '{folder / 'spill'}'")
         self._duck.execute(f"ATTACH '{folder / 'account.db'}' AS {_GLOBAL}")
         self._duck.execute(fakesnow.info_schema.fs_global_creation_sql())
         self._duck.execute(show.fs_global_creation_sql())
         for macro in MACROS:
             self._duck.execute(macro)
+        for file in list(self._databases.iterdir()):
+            is_orphan = file.name.endswith(".db.wal") and not file.with_suffix("").exists()
+            if is_orphan or file.name.endswith((".new", ".new.wal", ".dropped")):
+                file.unlink()  # what a crash has left of a CREATE or DROP
         for file in sorted(self._databases.glob("*.db")):
             self._attach(file.stem)
 
-    def _attach(self, name: str) -> None:
-        self._duck.execute(f"ATTACH '{self._databases / name}.db' AS \"{name}\"")
+    def _attach(self, name: str, suffix: str = "db") -> None:
+        path = str(self._databases / f"{name}.{suffix}").replace("'", "''")
+        self._duck.execute(f"ATTACH '{path}' AS \"{name}\"")
         views = fakesnow.info_schema.per_db_creation_sql(f'"{name}"').replace(f"'\"{name}\"'", f"'{name}'")
         # The engine only estimates the number of rows; nothing is better than something wrong.
         self._duck.execute(views.replace("tables.estimated_size AS", "NULL::BIGINT AS"))
         self._duck.execute(fakesnow.macros.creation_sql(f'"{name}"'))
         history.prepare(self._duck, name)
+        self._duck.execute(f'CREATE TABLE IF NOT EXISTS "{name}".{_MADE} (name VARCHAR, made_on TIMESTAMPTZ)')
         self._duck.execute(f'CREATE TABLE IF NOT EXISTS "{name}".{LOADS} ({LOADS_COLUMNS})')
 
     def databases(self) -> list[str]:
@@ -116,14 +126,38 @@ class Engine:
 
     def create_database(self, name: str, *, if_not_exists: bool) -> bool:
         """Create a database with its schema PUBLIC; False if it was there already."""
+        if set(name) & set("'\"/\\\0"):
+            raise unsupported("quotes and slashes in the name of a database")
         with self.ddl:
             if name in self.databases():
                 if if_not_exists:
                     return False
                 raise already_exists(name)
+            self._attach(name, "new")
+            self._duck.execute(f"INSERT INTO \"{name}\".{_MADE} VALUES ('', now())")
+            self._make_schema(name, "PUBLIC")
+            # It has its name when it is whole: the process may die on the way.
+            self._duck.execute(f'FORCE CHECKPOINT "{name}"')
+            self._duck.execute(f'DETACH "{name}"')
+            (self._databases / f"{name}.new").rename(self._databases / f"{name}.db")
             self._attach(name)
-            self._duck.execute(f'CREATE SCHEMA "{name}"."PUBLIC"')
             return True
+
+    def _make_schema(self, database: str, schema: str) -> None:
+        self._duck.execute("BEGIN")
+        try:
+            self._duck.execute(f'CREATE SCHEMA "{database}"."{schema}"')
+            self._duck.execute(f'DELETE FROM "{database}".{_MADE} WHERE name = ?', [schema])
+            self._duck.execute(f'INSERT INTO "{database}".{_MADE} VALUES (?, now())', [schema])
+            self._duck.execute("COMMIT")
+        except BaseException:
+            self._duck.execute("ROLLBACK")
+            raise
+
+    def made_on(self, database: str) -> dict[str, datetime]:
+        """When a database (under an empty name) and its schemas were made."""
+        found = self._duck.cursor().execute(f'SELECT name, max(made_on) FROM "{database}".{_MADE} GROUP BY name')
+        return dict(found.fetchall())
 
     def drop_database(self, name: str, *, if_exists: bool) -> bool:
         """Drop a database and its file; False if there was none."""
@@ -133,8 +167,9 @@ class Engine:
                     return False
                 raise not_found("Database", name)
             self._duck.execute(f'DETACH "{name}"')
-            for file in self._databases.glob(f"{name}.db*"):
-                file.unlink()
+            dropped = (self._databases / f"{name}.db").rename(self._databases / f"{name}.dropped")
+            (self._databases / f"{name}.db.wal").unlink(missing_ok=True)
+            dropped.unlink()
             self._forget("database_name = ?", [name])
             return True
 
@@ -145,7 +180,7 @@ class Engine:
                 if if_not_exists:
                     return False
                 raise already_exists(schema)
-            self._duck.execute(f'CREATE SCHEMA "{database}"."{schema}"')
+            self._make_schema(database, schema)
             return True
 
     def drop_schema(self, database: str, schema: str, *, if_exists: bool) -> bool:
@@ -212,6 +247,8 @@ class Cursor:
 
     def _transform(self, expression: exp.Expression, params: Any) -> exp.Expression:
         """A statement in the engine's terms, with the names quoted that are free in Snowflake and taken here."""
+        if expression.find(exp.ModelAttribute):
+            raise unsupported("MODEL(...)!METHOD(...) in this place")  # fakesnow would drop it
         transformed = self._cursor._transform(expression, params)
         for identifier in transformed.find_all(exp.Identifier):
             if identifier.name.lower() in self._reserved:

@@ -108,6 +108,10 @@ def identifier_calls(expression: exp.Expression, params: Any) -> exp.Expression:
 
 def column_positions(expression: exp.Expression) -> None:
     """Let `$1` be the first column of what is read."""
+    for ordered in expression.find_all(exp.Ordered):
+        column = ordered.this
+        if isinstance(column, exp.Column) and column.sql(dialect="snowflake") == "ALL":
+            ordered.set("this", exp.Var(this="ALL"))
     for parameter in list(expression.find_all(exp.Parameter)):
         if isinstance(parameter.this, exp.Literal):
             parameter.replace(exp.PositionalColumn(this=parameter.this))

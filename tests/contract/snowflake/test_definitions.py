@@ -179,3 +179,22 @@ def test_changes_of_every_kind(cursor: SnowflakeCursor) -> None:
             "MERGE INTO t USING (SELECT 9 AS id UNION ALL SELECT 9) s ON t.id = s.id "
             "WHEN MATCHED THEN UPDATE SET v = ''"
         )
+
+
+def test_a_definition_can_be_run_again(cursor: SnowflakeCursor) -> None:
+    cursor.execute(
+        "CREATE TRANSIENT TABLE t (a INT NOT NULL, \"b c\" VARCHAR(5) DEFAULT 'x' COMMENT 'it', d ARRAY) "
+        "CLUSTER BY (a) COMMENT = 'hi'"
+    )
+    before = described(cursor, "t"), shown(cursor, "TABLES", "T")["cluster_by"]
+    definition = cursor.execute("SELECT GET_DDL('TABLE', 't')").fetchone()[0]
+    cursor.execute("DROP TABLE t")
+    cursor.execute(definition)
+    assert (described(cursor, "t"), shown(cursor, "TABLES", "T")["cluster_by"]) == before
+    assert cursor.execute("SELECT GET_DDL('TABLE', 't')").fetchone()[0] == definition
+
+
+def test_schemas_are_shown_with_their_dates(cursor: SnowflakeCursor) -> None:
+    name = cursor.execute("SELECT CURRENT_SCHEMA()").fetchone()[0]
+    age = datetime.datetime.now(datetime.UTC) - shown(cursor, "SCHEMAS", name)["created_on"]
+    assert abs(age) < datetime.timedelta(minutes=5)

@@ -186,3 +186,46 @@ def test_databases_and_schemas_come_and_go(connection: SnowflakeConnection) -> N
         cursor.execute("SELECT * FROM t")
     cursor.execute(f"DROP DATABASE {name}")
     assert cursor.execute(f"SHOW DATABASES LIKE '{name}'").fetchall() == []
+
+
+@pytest.mark.parametrize(
+    ("query", "names", "rows"),
+    [
+        ("SELECT * EXCLUDE a FROM t", ["B"], [("x",), ("y",), (None,)]),
+        ("SELECT * RENAME a AS z FROM t", ["Z", "B"], [(1, "x"), (2, "y"), (3, None)]),
+        ("SELECT * REPLACE (a + 1 AS a) FROM t", ["A", "B"], [(2, "x"), (3, "y"), (4, None)]),
+        ("SELECT * ILIKE 'b%' FROM t", ["B"], [("x",), ("y",), (None,)]),
+        ("SELECT b FROM t ORDER BY ALL DESC", ["B"], [(None,), ("y",), ("x",)]),
+        ("SELECT b, SUM(a) AS s FROM t GROUP BY ALL ORDER BY s", ["B", "S"], [("x", 1), ("y", 2), (None, 3)]),
+        ("SELECT TOP 1 a FROM t ORDER BY a DESC", ["A"], [(3,)]),
+        ("SELECT $1 AS n FROM VALUES (7), (8) ORDER BY n", ["N"], [(7,), (8,)]),
+        ("SELECT a AS n, n + 1 AS m FROM t WHERE n = 1", ["N", "M"], [(1, 2)]),
+        (
+            "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT n FROM r ORDER BY n",
+            ["N"],
+            [(1,), (2,), (3,)],
+        ),
+        (
+            "SELECT * FROM (SELECT 'e' AS id, 1 AS jan, 2 AS feb) UNPIVOT (v FOR m IN (jan, feb)) ORDER BY v",
+            ["ID", "M", "V"],
+            [("e", "JAN", 1), ("e", "FEB", 2)],
+        ),
+        (
+            'SELECT f.value::VARCHAR AS v FROM (SELECT PARSE_JSON(\'["p", "q"]\') AS list), '
+            "LATERAL FLATTEN(INPUT => list) f ORDER BY f.index",
+            ["V"],
+            [("p",), ("q",)],
+        ),
+        ("SELECT a FROM t MINUS SELECT 2 ORDER BY a", ["A"], [(1,), (3,)]),
+        ("SELECT COUNT(*) AS n FROM (SELECT * FROM t SAMPLE (2 ROWS))", ["N"], [(2,)]),
+    ],
+)
+def test_a_query_of_this_form(
+    cursor: SnowflakeCursor, query: str, names: list[str], rows: list[tuple[object, ...]]
+) -> None:
+    cursor.execute("CREATE TABLE t AS SELECT column1 AS a, column2 AS b FROM VALUES (1, 'x'), (2, 'y'), (3, NULL)")
+    found = cursor.execute(query).fetchall()
+    assert [column.name for column in cursor.description] == names
+    assert sorted(found, key=str) == sorted(rows, key=str)
+    if "ORDER BY" in query:
+        assert found == rows

@@ -71,6 +71,7 @@ def show_databases(session: Session, options: str) -> Result:
     """List the databases: LIKE, STARTS WITH, LIMIT."""
     records = [
         {
+            "created_on": session.account.engine.made_on(name).get(""),
             "name": name,
             "is_current": "Y" if name == session.database else "N",
             "owner": session.role,
@@ -91,8 +92,10 @@ def show_schemas(session: Session, options: str) -> Result:
         for database in ([wanted.database] if wanted.database else engine.databases())
         for schema in [*engine.schemas(database), "INFORMATION_SCHEMA"]
     ]
+    made_on = {database: engine.made_on(database) for database, _ in found}
     records = [
         {
+            "created_on": made_on[database].get(schema),
             "name": schema,
             "is_current": "Y" if (database, schema) == (session.database, session.schema) else "N",
             "database_name": database,

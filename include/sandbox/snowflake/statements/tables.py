@@ -7,9 +7,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from sqlglot import exp
 
 from include.sandbox.snowflake import describe, facts, shows
-from include.sandbox.snowflake.errors import not_found
+from include.sandbox.snowflake.constants import constant_function
+from include.sandbox.snowflake.errors import not_found, unsupported
 from include.sandbox.snowflake.facts import Facts
 from include.sandbox.snowflake.grammar import Effect, matches, split_name, statement
 from include.sandbox.snowflake.results import CREATED_ON, DONE, Result, rows, status
@@ -218,6 +220,41 @@ def _type_as_json(type_: str, *, nullable: bool) -> dict[str, Any]:
     if kind == "TIME" or kind.startswith("TIMESTAMP"):
         return {"type": kind, "precision": 0, "scale": numbers[0] if numbers else 9, "nullable": nullable}
     return {"type": kind, "nullable": nullable}
+
+
+@constant_function("GET_DDL")
+def get_ddl(session: Session, kind: str, name: str) -> str:
+    """The CREATE of a table or view, as it would be written today."""
+    key, wanted = session.qualify(name), kind.upper()
+    if wanted not in {"TABLE", "VIEW"}:
+        raise unsupported(f"GET_DDL of a {wanted}")
+    entry = session.account.catalog.find("VIEW", key)
+    if entry is not None and entry.definition.get("text"):
+        return f"{str(entry.definition['text']).rstrip(';')};"
+    known = facts.read(session.cursor, key)
+    found = describe.columns(session, "(c.database_name, c.schema_name, c.table_name) = (?, ?, ?)", list(key))
+    if known is None or not found:
+        raise not_found(wanted.capitalize(), ".".join(key))
+    lines = [_column_definition(c) for c in found]
+    transient = "TRANSIENT " if known.is_transient else ""
+    cluster = f" cluster by {known.cluster_by.removeprefix('LINEAR')}" if known.cluster_by else ""
+    comment = f"COMMENT={exp.Literal.string(known.comment).sql(dialect='snowflake')}" if known.comment else ""
+    return (
+        f"create or replace {transient}TABLE {_written(key[2])}{cluster} (\n\t" + ",\n\t".join(lines) + f"\n){comment};"
+    )
+
+
+def _column_definition(column: dict[str, Any]) -> str:
+    parts = [_written(column["column_name"]), column["type"]]
+    parts += [] if column["is_nullable"] else ["NOT NULL"]
+    parts += [f"DEFAULT {column['column_default']}"] if column["column_default"] else []
+    if column["comment"]:
+        parts.append(f"COMMENT {exp.Literal.string(column['comment']).sql(dialect='snowflake')}")
+    return " ".join(parts)
+
+
+def _written(name: str) -> str:
+    return name if re.fullmatch(r"[A-Z_][A-Z0-9_$]*", name) else facts.quoted((name,))
 
 
 @information_schema("TABLES")
