@@ -11,6 +11,8 @@ from snowflake.snowpark import Session
 from snowflake_support import FEATURES, classifier, people
 
 from include.sandbox import process
+from include.sandbox.snowflake.engine import Engine
+from include.sandbox.snowflake.errors import SqlError
 from include.sandbox.snowflake.session import Account
 
 
@@ -76,3 +78,25 @@ def test_what_lay_in_a_schema_that_is_gone_is_forgotten_at_the_next_start(tmp_pa
     assert [entry.key for entry in again.catalog.entries("ALERT")] == [("HERE", "PUBLIC", "A")]
     assert [entry.key[2] for entry in again.catalog.entries("ROLE")] == ["R"]
     again.engine.close()
+
+
+def test_a_database_is_made_and_dropped_whole(tmp_path: Path) -> None:
+    engine = Engine(tmp_path)
+    for name in ("A", "A.db"):
+        engine.create_database(name, if_not_exists=False)
+    engine.drop_database("A", if_exists=False)
+    for name in ("it's", 'so "called"', "../up"):
+        with pytest.raises(SqlError, match="in the name of a database"):
+            engine.create_database(name, if_not_exists=False)
+    assert engine.databases() == ["A.db"]
+    engine.close()
+    # What crashes leave: a database that was being made, one that was being dropped, and the log of one.
+    folder = tmp_path / "databases"
+    for name in ("B.new", "B.new.wal", "C.dropped", "C.db.wal"):
+        (folder / name).write_bytes(b"rest")
+    again = Engine(tmp_path)
+    assert again.databases() == ["A.db"]
+    assert again.schemas("A.db") == ["PUBLIC"]
+    again.create_database("C", if_not_exists=False)
+    assert again.schemas("C") == ["PUBLIC"]
+    again.close()
