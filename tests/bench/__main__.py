@@ -6,11 +6,12 @@ import json
 import sys
 from pathlib import Path
 
-from bench import inference, install, loop, parse, server
+from bench import frames, inference, install, loop, parse, server
 from bench.figure import Figure
 
 RESULTS = Path(__file__).parents[2] / ".bench" / "results.json"
 BENCHMARKS = {
+    "frames": frames.measure,
     "install": install.measure,
     "inference": inference.measure,
     "loop": loop.measure,

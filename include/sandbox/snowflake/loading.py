@@ -90,6 +90,7 @@ class Load:
     force: bool = False
     failed_only: bool = False
     match: str = "NONE"
+    simple: frozenset[int] = frozenset()  # the projections of a transformation that are no more than a cast
     loaded: list[StagedFile] = field(default_factory=list)
 
 
@@ -365,7 +366,7 @@ def _transformed(load: Load, select: exp.Select, file: StagedFile) -> dict[str, 
             f"but got {len(select.expressions)}",
         )
     select.set("expressions", [_as_column(e, c) for e, c in zip(select.expressions, load.columns, strict=True)])
-    row = exp.alias_(exp.column("METADATA$FILE_ROW_NUMBER", quoted=True), "_row")
+    row = exp.alias_(exp.column("METADATA$FILE_ROW_NUMBER", quoted=True), "_row", quoted=True)
     tolerant = load.on_error != "ABORT_STATEMENT"
     if tolerant:
         select = select.select(row)
@@ -382,17 +383,17 @@ def _tried(load: Load, select: exp.Select) -> str:
     *values, row = select.expressions
     wanted, raw, checks = [row], [], []
     for i, (value, column) in enumerate(zip(values, load.columns, strict=True)):
+        if i not in load.simple:
+            raise unsupported(f"COPY INTO ... ON_ERROR = {load.on_error} with more than a cast in a transformation")
         inner = value.this if isinstance(value, exp.Alias) else value
-        to = inner.to if isinstance(inner, exp.Cast) else exp.DataType.build(column.type, dialect="duckdb")
-        inner = inner.this if isinstance(inner, exp.Cast) else inner
-        if not isinstance(inner, exp.Column | exp.Null | exp.JSONExtract):
-            raise unsupported(f"COPY INTO ... ON_ERROR = {load.on_error} with {inner.sql(dialect='snowflake')}")
+        taken = inner.find(exp.JSONExtract) or inner.find(exp.Column) or exp.null()
+        cast = exp.cast(inner.copy(), exp.DataType.build(column.type, dialect="duckdb"))
         wanted += [
-            exp.alias_(inner.copy(), f"r{i}"),
-            exp.alias_(exp.TryCast(this=inner.copy(), to=to.copy(), requires_string=False), f"v{i}"),
+            exp.alias_(taken.copy(), f"r{i}"),
+            exp.alias_(exp.Anonymous(this="TRY", expressions=[cast]), f"v{i}"),
         ]
         raw.append(f"WHEN {i} THEN r{i}::VARCHAR")
-        checks.append(f"WHEN r{i} IS NOT NULL AND v{i} IS NULL THEN {i}")
+        checks.append(f"WHEN v{i} IS NULL AND r{i}::VARCHAR <> 'null' THEN {i}")
         if not column.nullable:
             checks.append(f"WHEN v{i} IS NULL THEN {i}")
     select.set("expressions", wanted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,11 @@ FEATURES = ["CITY", "PLAN", "AGE", "INCOME"]
 def fresh(prefix: str) -> str:
     """A name that no other test has."""
     return f"{prefix}_{uuid.uuid4().hex[:8]}".upper()
+
+
+def moment(*parts: int, **more: int) -> datetime:
+    """A moment without a time zone, as TIMESTAMP_NTZ has it."""
+    return datetime(*parts, **more)  # type: ignore[arg-type]  # noqa: DTZ001
 
 
 @contextmanager

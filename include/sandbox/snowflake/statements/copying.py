@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import sqlglot
 from sqlglot import exp
 
 from include.sandbox.snowflake import execution, files, inferring, loading, stages, unloading  # noqa: F401
@@ -47,10 +48,11 @@ def _load(session: Session, reader: Reader) -> Result:
     if reader.next == "(":
         columns = _chosen(columns, reader.in_parentheses()[0])
     reader.expect("FROM")
-    select = None
+    select, simple = None, frozenset[int]()
     if reader.next == "(":
         text, values = reader.in_parentheses()
         select, place = _transformation(session, text, values)
+        simple = _simple(text)
     else:
         place = _place(reader)
     given = reader.options()
@@ -63,6 +65,7 @@ def _load(session: Session, reader: Reader) -> Result:
         select=select,
         format=files.stage_format(session, place, given.get("FILE_FORMAT")),
         found=[],
+        simple=simple,
         **loading.options(given),
     )
     load.found = loading.find_files(session, place, given)
@@ -126,6 +129,18 @@ def _transformation(session: Session, text: str, values: list[Any]) -> tuple[exp
     if table is not None and (table.args.get("format") or table.args.get("pattern")):
         raise unsupported("COPY INTO ... FROM (SELECT ... FROM @stage (FILE_FORMAT => ..., PATTERN => ...))")
     return select, from_.this.this.name
+
+
+def _simple(text: str) -> frozenset[int]:
+    """The numbers of the projections that are a field of the file, cast or not."""
+    simple = set()
+    for number, projection in enumerate(sqlglot.parse_one(text, read="snowflake").expressions):
+        inner = projection
+        while isinstance(inner, exp.Alias | exp.Cast | exp.Paren | exp.JSONExtract | exp.Column):
+            inner = inner.this
+        if isinstance(inner, exp.Parameter):
+            simple.add(number)
+    return frozenset(simple)
 
 
 # ---- into a stage --------------------------------------------------------------------------------
