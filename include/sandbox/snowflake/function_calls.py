@@ -352,6 +352,12 @@ def _random(node: exp.Rand) -> exp.Expression | None:
     return exp.cast(exp.paren(unsigned - exp.Literal.number(2**63)), "BIGINT")
 
 
+def _random_text(node: exp.Randstr) -> exp.Expression:
+    if not isinstance(node.args.get("generator"), exp.Rand):
+        raise unsupported("RANDSTR of another generator than RANDOM()")
+    return macro("RANDSTR", node.this)
+
+
 def _extreme(node: exp.Expression) -> exp.Expression | None:
     if isinstance(node.this, exp.JSONExtract | exp.GetExtract):
         raise unsupported(f"{node.key.upper()} of a VARIANT: cast it first")
@@ -518,6 +524,7 @@ _HANDLERS: dict[type[exp.Expr], Callable[..., exp.Expression | None]] = {
     exp.Window: _share,
     exp.Rand: _random,
     exp.Uniform: _uniform,
+    exp.Randstr: _random_text,
     exp.Max: _extreme,
     exp.Min: _extreme,
     **dict.fromkeys((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE), _compare),

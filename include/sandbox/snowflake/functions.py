@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,8 @@ def _replacement(node: exp.Expr, session: Session) -> exp.Expr | None:
     if name.startswith("SYSTEM$"):
         raise unsupported(name)
     check_known(node)
+    if isinstance(node, exp.Rand) and node.this is not None:
+        _seed(session, node.this)
     return translate_call(node)
 
 
@@ -78,3 +81,10 @@ def _last_query_id(session: Session, position: exp.Expression | None) -> str | N
         raise unsupported(f"LAST_QUERY_ID({number}) of a session of more than {len(ids)} statements")
     index = number - 1 if number > 0 else number
     return ids[index] if number and -len(ids) <= index < len(ids) else None
+
+
+def _seed(session: Session, seed: exp.Expr) -> None:
+    """Let the random numbers of the statement that comes be those of a seed."""
+    if not re.fullmatch(r"-?\d+", seed.sql()):
+        raise unsupported("RANDOM of a seed that is not a constant")
+    session.cursor.duck.execute("SELECT setseed(?)", [int(seed.sql()) % 1_000_003 / 1_000_003])

@@ -60,6 +60,9 @@ _DEFINITIONS: dict[str, str | tuple[str, ...]] = {
         ELSE CAST(x AS VARCHAR) END""",
     "SHORT_TEXT": "(x, n) AS CASE WHEN length(x) > n "
     "THEN error('String ''' || x || ''' is too long and would be truncated') ELSE x END",
+    "RANDSTR": "(n) AS array_to_string(list_transform(range(n), i -> substr("
+    "'0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ', "
+    "1 + CAST(floor(random() * 62 + 0 * i) AS INTEGER), 1)), '')",
     "SPLIT": "(x, separator) AS CASE WHEN x IS NULL OR separator IS NULL THEN NULL "
     "WHEN separator = '' THEN to_json([x]) ELSE to_json(string_split(x, separator)) END",
     "STRTOK_TO_ARRAY": (

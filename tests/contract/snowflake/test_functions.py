@@ -420,6 +420,13 @@ def test_hash_is_a_signed_number_that_equal_values_share(cursor: SnowflakeCursor
     assert all(-(2**63) <= value < 2**63 for value in row)
 
 
+def test_random_values_differ_by_row_and_repeat_by_seed(cursor: SnowflakeCursor) -> None:
+    query = "SELECT RANDOM({0}), UNIFORM(1, 1000000, RANDOM({0})), RANDSTR(8, RANDOM({0})) FROM VALUES (1), (2), (3)"
+    first, second, other = (cursor.execute(query.format(seed)).fetchall() for seed in (42, 42, 43))
+    assert all(len({row[i] for row in first}) == 3 for i in range(3))
+    assert first == second != other
+
+
 @pytest.mark.parametrize(
     ("sql", "code", "text"),
     [
