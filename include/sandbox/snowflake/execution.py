@@ -213,6 +213,7 @@ def _describe(session: Session, expression: exp.Expression, params: Any) -> Resu
         placeholder.replace(exp.null())
     with tables.Registered(session, without_rows=True) as registered:
         expression = rewrite.name_columns(expression)
+        history.forget_when(expression)
         tables.virtual_tables(expression, registered, params)
         expression = inference.rewrite(expression, registered)
         empty = exp.select("*").from_(expression.subquery("_q")).limit(0)

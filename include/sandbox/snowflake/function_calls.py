@@ -103,6 +103,8 @@ _REFUSED: dict[type[exp.Expr], str] = {
 
 def translate_call(node: exp.Expr) -> exp.Expression | None:
     """What takes the place of a call; None leaves it to the engine."""
+    if isinstance(node, _OF_TEXT):
+        _take_texts(node)
     if refused := _REFUSED.get(type(node)):
         raise unsupported(refused)
     if by_macro := _BY_MACRO.get(type(node)):
@@ -112,6 +114,32 @@ def translate_call(node: exp.Expr) -> exp.Expression | None:
         return macro(node.name.upper(), *node.expressions)
     handler = _HANDLERS.get(type(node))
     return handler(node) if handler else None
+
+
+# Functions and operators of text. What they are given becomes text as Snowflake writes it, also a VARIANT.
+_OF_TEXT = (
+    *(exp.DPipe, exp.Concat, exp.ConcatWs, exp.Like, exp.ILike, exp.RegexpLike, exp.RegexpReplace, exp.RegexpExtract),
+    *(exp.RegexpCount, exp.RegexpInstr, exp.Contains, exp.StartsWith, exp.EndsWith, exp.Upper, exp.Lower, exp.Initcap),
+    *(exp.Length, exp.Replace, exp.Split, exp.SplitPart, exp.Strtok, exp.StrtokToArray, exp.Left, exp.Right),
+    *(exp.Substring, exp.Reverse, exp.Repeat, exp.Levenshtein, exp.JarowinklerSimilarity, exp.StrPosition),
+    *(exp.ByteLength, exp.Ascii, exp.Translate, exp.MD5, exp.SHA, exp.SHA2, exp.Pad),
+)
+_TEXTS = ("this", "expression", "replacement", "substr", "delimiter")
+_ARE_NUMBERS: dict[type[exp.Expr], tuple[str, ...]] = {
+    exp.Pad: ("expression",),
+    exp.Left: ("expression",),
+    exp.Right: ("expression",),
+    exp.Repeat: ("times",),
+}
+
+
+def _take_texts(node: exp.Expression) -> None:
+    numbers = _ARE_NUMBERS.get(type(node), ())
+    given = [node.args.get(name) for name in _TEXTS if name not in numbers]
+    given += node.expressions if isinstance(node, exp.Concat | exp.ConcatWs) else []
+    for argument in given:
+        if isinstance(argument, exp.Column | exp.JSONExtract | exp.GetExtract | exp.Bracket | exp.Cast | exp.Add):
+            argument.replace(macro("TEXT", argument))
 
 
 def macro(name: str, *arguments: exp.Expr) -> exp.Expression:

@@ -202,6 +202,12 @@ def forget_table(cursor: Cursor, database: str, known: Facts | None) -> None:
 # ---- reading ----
 
 
+def forget_when(expression: exp.Expression) -> None:
+    """Read tables as they are: their columns are the same at all times that can be read."""
+    for table in expression.find_all(exp.Table):
+        table.set("when", None)
+
+
 @contextmanager
 def one_view(expression: exp.Expression, session: Session) -> Iterator[None]:
     """Let all that a statement reads be of one moment, if it reads the past."""

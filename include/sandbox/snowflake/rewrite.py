@@ -78,6 +78,8 @@ def check_supported(expression: exp.Expression, sql: str) -> None:
 def _check_create(create: exp.Create, kind: str, sql: str) -> None:
     if kind not in _CREATES:
         raise unsupported(f"CREATE {kind}")
+    if kind == "VIEW" and create.find(exp.HistoricalData):
+        raise unsupported("AT | BEFORE in a view")
     if kind in {"TABLE", "VIEW"}:
         for option in create.args.get("properties") or []:
             if not isinstance(option, _TABLE_PROPERTIES) and type(option) is not exp.Property:

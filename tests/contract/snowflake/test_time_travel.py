@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.cursor import SnowflakeCursor
+from snowflake.snowpark import Session
 from snowflake_support import fresh, refused
 
 
@@ -127,3 +128,15 @@ def test_two_writers_leave_one_history(cursor: SnowflakeCursor, connection: Snow
         (cursor if number % 2 else other).execute(f"INSERT INTO t VALUES ({number}, 'n')")
         counts.append((now(cursor), number - 7))
     assert [len(ids(cursor, "t AT (TIMESTAMP => %s::TIMESTAMP_TZ)", at)) for at, _ in counts] == [c for _, c in counts]
+
+
+def test_a_data_frame_can_be_of_the_past(session: Session) -> None:
+    name = fresh("TRAVEL")
+    session.create_dataframe([[1], [2]], schema=["ID"]).write.save_as_table(name)
+    then = session.sql("SELECT CURRENT_TIMESTAMP()::VARCHAR AS T").collect()[0]["T"]
+    time.sleep(0.01)
+    session.table(name).delete()
+    past = session.sql(f"SELECT * FROM {name} AT (TIMESTAMP => '{then}'::TIMESTAMP_TZ)")
+    assert past.schema.names == ["ID"]
+    assert sorted(row["ID"] for row in past.filter("ID > 0").collect()) == [1, 2]
+    session.table(name).drop_table()
