@@ -41,8 +41,6 @@ def run(session: Session, statements: list[str], params: Any, run_one: Run, *, d
     :param run_one: runs a statement with its bound values, or only describes it
     """
     around, session.chain = session.chain, []
-    if not session.transaction.open:
-        session.piped.clear()
     try:
         given = _shared_out(statements, params)
         for number, statement in enumerate(statements):
@@ -56,6 +54,8 @@ def run(session: Session, statements: list[str], params: Any, run_one: Run, *, d
         return result
     finally:
         session.chain = around
+        if not session.transaction.open:
+            session.piped.clear()
 
 
 def refer(expression: exp.Expression, session: Session) -> None:

@@ -75,3 +75,12 @@ def test_a_result_that_no_statement_has_made_is_refused(connection: SnowflakeCon
 def test_the_columns_of_a_chain_are_told_before_it_is_run(connection: SnowflakeConnection) -> None:
     described = connection.cursor().describe('SHOW DATABASES ->> SELECT "name" AS n FROM $1')
     assert [column.name for column in described] == ["N"]
+
+
+def test_the_results_of_a_chain_end_with_it(connection: SnowflakeConnection) -> None:
+    cursor = connection.cursor()
+    for _ in range(3):
+        chain = "SELECT SEQ4() AS n FROM TABLE(GENERATOR(ROWCOUNT => 1000)) ->> SELECT MAX(n), COUNT(*) FROM $1"
+        assert cursor.execute(chain).fetchall() == [(999, 1000)]
+    with refused(1003, r"\$1"):
+        cursor.execute("SELECT * FROM $1")
