@@ -11,7 +11,7 @@ from include.sandbox.snowflake.errors import SqlError, unsupported
 from include.sandbox.snowflake.macros import NAMES
 
 # As the parser calls them.
-_PARSED = frozenset(
+PARSED = frozenset(
     """
     Abs Acos AddMonths All And Any AnyValue ApproxDistinct ApproxQuantile ArgMax ArgMin Array ArrayAgg
     ArrayAppend ArrayCompact ArrayConcat ArrayConstructCompact ArrayContains ArrayDistinct ArrayInsert
@@ -38,7 +38,7 @@ _PARSED = frozenset(
     """.split()  # noqa: SIM905
 )
 # Those that the parser does not know, by name.
-_NAMED = NAMES | frozenset(
+NAMED = NAMES | frozenset(
     """
     AS_ARRAY AS_BOOLEAN AS_DOUBLE AS_INTEGER AS_OBJECT AS_VARCHAR GET_DDL HASH HAVERSINE IDENTIFIER IS_BOOLEAN
     IS_CHAR IS_DECIMAL IS_DOUBLE IS_INTEGER IS_OBJECT IS_REAL IS_VARCHAR MODEL OBJECT_DELETE OBJECT_PICK
@@ -46,7 +46,7 @@ _NAMED = NAMES | frozenset(
     """.split()  # noqa: SIM905
 )
 # Snowflake has them, the sandbox has not.
-_MISSING = frozenset(
+MISSING = frozenset(
     """
     AI_COMPLETE APPROX_TOP_K APPROX_TOP_K_ACCUMULATE APPROXIMATE_JACCARD_INDEX APPROXIMATE_SIMILARITY ARRAYS_TO_OBJECT
     ARRAYS_ZIP ARRAY_EXCEPT ARRAY_INTERSECTION ARRAY_MAX ARRAY_MIN ARRAY_SORT ARRAY_UNION_AGG AS_BINARY AS_DATE
@@ -71,11 +71,11 @@ def check_known(function: exp.Func) -> None:
     if isinstance(place, _PLACES) or function.find_ancestor(exp.HistoricalData):
         return
     if not isinstance(function, exp.Anonymous):
-        if type(function).__name__ not in _PARSED:
+        if type(function).__name__ not in PARSED:
             raise unsupported(function.sql_name())
         return
     name = function.name.upper()
-    if name in _MISSING:
+    if name in MISSING:
         raise unsupported(name)
-    if name not in _NAMED:
+    if name not in NAMED:
         raise SqlError(2140, "42601", f"SQL compilation error:\nUnknown function {name}")

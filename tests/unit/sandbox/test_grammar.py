@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from include.sandbox.snowflake import grammar, reference
@@ -168,5 +166,5 @@ def test_an_error_names_the_statement_by_its_first_words() -> None:
 
 
 def test_the_readme_lists_the_statements_that_there_are() -> None:
-    readme = Path(reference.__file__).parents[1] / "README.md"
-    assert reference.markdown() in readme.read_text(), "paste `python -m include.sandbox.snowflake.reference` into it"
+    written = reference.README.read_text()
+    assert reference.markdown() in written, "run `python -m include.sandbox.snowflake.reference`"
