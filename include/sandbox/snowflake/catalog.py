@@ -43,6 +43,7 @@ class Catalog:
 
     def __init__(self, folder: Path) -> None:
         self._lock = threading.RLock()
+        self.changes = 0  # how often something was changed, for those who keep what they have read
         self._db = sqlite3.connect(folder / "catalog.sqlite", check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA journal_mode = WAL")
@@ -168,6 +169,7 @@ class Catalog:
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
+            self.changes += 1
 
     def _delete(self, kind: str, key: Key) -> None:
         self._db.execute("DELETE FROM objects WHERE (kind, database, schema, name) = (?, ?, ?, ?)", [kind, *key])

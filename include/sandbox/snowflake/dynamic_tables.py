@@ -46,7 +46,7 @@ class Refreshes:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._locks: dict[Key, threading.Lock] = defaultdict(threading.Lock)
-        self._keys: frozenset[Key] | None = None
+        self._keys: tuple[int, frozenset[Key]] = (-1, frozenset())
 
     @contextmanager
     def one_at_a_time(self, key: Key) -> Iterator[None]:
@@ -58,13 +58,12 @@ class Refreshes:
 
     def keys(self, catalog: Catalog) -> frozenset[Key]:
         """The names of all dynamic tables; asked at every statement, so kept."""
-        if self._keys is None:
-            self._keys = frozenset(entry.key for entry in catalog.entries(KIND))
-        return self._keys
-
-    def changed(self) -> None:
-        """A dynamic table was made, renamed or dropped."""
-        self._keys = None
+        seen, keys = self._keys
+        if seen != catalog.changes:
+            seen = catalog.changes
+            keys = frozenset(entry.key for entry in catalog.entries(KIND))
+            self._keys = seen, keys
+        return keys
 
 
 # ---- reading a CREATE ----------------------------------------------------------------------------
@@ -289,6 +288,8 @@ def recover(engine: Engine, catalog: Catalog) -> None:
     cursor = engine.cursor()
     try:
         for entry in catalog.entries(KIND):
+            if entry.definition["rebuild"]:
+                catalog.update(KIND, entry.key, data_timestamp=None, last_attempt=None)
             if entry.definition["creating"]:
                 cursor.query(f"DROP TABLE IF EXISTS {quoted(entry.key)}")
             new = tuple(entry.definition["renaming"] or ())

@@ -40,7 +40,7 @@ def before(session: Session, expression: exp.Expression, run: Run) -> None:
         return
     target = target_of(expression)
     if target in known:
-        _check_target(expression, target)
+        _check_target(session, expression, target)
         for new in _renames(session, expression):  # a crash on the way leaves what is needed to bring it to an end
             session.account.catalog.update(KIND, target, renaming=new)
     is_table = isinstance(expression, exp.Create) and str(expression.kind).upper() == "TABLE"
@@ -49,13 +49,18 @@ def before(session: Session, expression: exp.Expression, run: Run) -> None:
         bring_up_to_date(session, read, run)
 
 
-def _check_target(expression: exp.Expression, key: Key) -> None:
+def refuse_change(session: Session, key: Key, verb: str) -> None:
+    """Refuse to change a table that is a dynamic one."""
+    if key in session.account.refreshes.keys(session.account.catalog) and session.maintains != key:
+        text = f"{COMPILATION}Invalid operation {verb} on the dynamic table '{'.'.join(key)}'."
+        raise SqlError(2204, "42601", text)
+
+
+def _check_target(session: Session, expression: exp.Expression, key: Key) -> None:
     kind = str(expression.args.get("kind")).upper()
     name = ".".join(key)
     if isinstance(expression, _CHANGES):
-        verb = "TRUNCATE" if isinstance(expression, exp.TruncateTable) else expression.key.upper()
-        text = f"{COMPILATION}Invalid operation {verb} on the dynamic table '{name}'."
-        raise SqlError(2204, "42601", text)
+        refuse_change(session, key, "TRUNCATE" if isinstance(expression, exp.TruncateTable) else expression.key.upper())
     if isinstance(expression, exp.Create) and (expression.args.get("replace") or kind != "TABLE"):
         raise SqlError(1998, "42710", f"{COMPILATION}Object '{name}' already exists as DYNAMIC_TABLE")
     if isinstance(expression, exp.Drop):
@@ -73,7 +78,6 @@ def after(session: Session, expression: exp.Expression) -> None:
         for new in _renames(session, expression):
             session.account.catalog.rename(KIND, key, new)
             session.account.catalog.update(KIND, new, renaming=None)
-            session.account.refreshes.changed()
 
 
 def _renames(session: Session, expression: exp.Expression) -> list[Key]:
@@ -105,7 +109,7 @@ def _refresh_due(session: Session, everything: Graph, key: Key, run: Run, asked:
     """A failed refresh leaves the content as it was; the history tells of it, as where a scheduler does it."""
     for one in [*everything.upstream(key), key]:
         try:
-            refresh_one(session, one, run, "SCHEDULED", asked)
+            refresh_one(session, one, run, "SCHEDULED", asked, if_due=one == key)
         except SqlError:
             return
 
@@ -120,12 +124,12 @@ def refresh(session: Session, key: Key, run: Run, trigger: str) -> None:
         refresh_one(session, one, run, trigger, asked)
 
 
-def refresh_one(session: Session, key: Key, run: Run, trigger: str, asked: datetime) -> None:
+def refresh_one(session: Session, key: Key, run: Run, trigger: str, asked: datetime, *, if_due: bool = False) -> None:
     """Refresh one table, unless somebody else has since this was asked for."""
     catalog = session.account.catalog
     with session.account.refreshes.one_at_a_time(key):
         entry = catalog.find(KIND, key)
-        if entry is None or _is_fresh(entry, asked, trigger):
+        if entry is None or _is_fresh(entry, asked, trigger) or (if_due and not graph(session).is_due(key, asked)):
             return
         started = now()
         try:
@@ -137,7 +141,7 @@ def refresh_one(session: Session, key: Key, run: Run, trigger: str, asked: datet
             raise known from error
         finished = now().isoformat()
         times = {"data_timestamp": started.isoformat(), "last_attempt": started.isoformat(), "refreshed_at": finished}
-        catalog.update(KIND, key, **times, errors=0)
+        catalog.update(KIND, key, **times, errors=0, rebuild=False)
         write_down(session, entry, trigger, started, counts)
 
 
@@ -149,6 +153,9 @@ def _is_fresh(entry: Entry, asked: datetime, trigger: str) -> bool:
 def _fill(inner: Session, entry: Entry, run: Run) -> dict[str, int]:
     """Replace the content by the query's rows of now; returns how many rows went and came."""
     target = quoted(entry.key)
+    if entry.definition["rebuild"]:
+        run(inner, create_text(entry.key, entry.definition))
+        return {"insertedRows": count(inner, entry.key), "copiedRows": 0, "deletedRows": 0}
     inner.transaction.begin()
     try:
         deleted = run(inner, f"DELETE FROM {target}").rowcount
@@ -159,6 +166,12 @@ def _fill(inner: Session, entry: Entry, run: Run) -> dict[str, int]:
         inner.transaction.rollback()
         raise
     return {"insertedRows": inserted or 0, "copiedRows": 0, "deletedRows": deleted or 0}
+
+
+def create_text(key: Key, definition: dict[str, Any], *, empty: bool = False) -> str:
+    """The statement that makes the table, with the rows of now."""
+    query = f"SELECT {definition['projections']} FROM ({definition['query']}\n)"
+    return f"CREATE OR REPLACE TABLE {quoted(key)} AS {query}{' LIMIT 0' if empty else ''}"
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -162,10 +163,72 @@ def test_what_a_crash_leaves_half_made_is_not_there_afterwards(tmp_path: Path, s
     catalog.update(KIND, ("DB", "PUBLIC", "MOVED"), renaming=("DB", "PUBLIC", "NEW"))
     session.cursor.query('ALTER TABLE "DB"."PUBLIC"."MOVED" RENAME TO "NEW"')
     dynamic_tables.recover(session.account.engine, catalog)
-    session.account.refreshes.changed()
     assert [entry.key[2] for entry in catalog.entries(KIND)] == ["DT", "NEW"]
     with pytest.raises(Exception, match="HALF"):
         run(session, "SELECT * FROM half")
+
+
+def test_a_replacement_that_was_cut_short_comes_to_nothing(session: Session) -> None:
+    session.account.catalog.update(KIND, KEY, rebuild=True)
+    run(session, "CREATE TABLE other AS SELECT 'x' AS one, 'y' AS two")
+    session.cursor.query('CREATE OR REPLACE TABLE "DB"."PUBLIC"."DT" AS SELECT * FROM "DB"."PUBLIC"."OTHER"')
+    dynamic_tables.recover(session.account.engine, session.account.catalog)
+    assert values(session) == [1, 2]
+
+
+def test_a_replacement_has_the_new_columns_and_one_that_fails_leaves_the_old(session: Session) -> None:
+    create = "CREATE OR REPLACE DYNAMIC TABLE dt TARGET_LAG = '1 day' WAREHOUSE = w AS"
+    with pytest.raises(Exception, match="B"):
+        run(session, f"{create} SELECT b FROM source")
+    assert values(session) == [1]
+    run(session, f"{create} SELECT a * 2 AS b FROM source")
+    assert values(session, "SELECT b FROM dt ORDER BY b") == [2, 4]
+
+
+def test_what_replaces_a_dropped_schemas_dynamic_table_is_a_table_like_any_other(session: Session) -> None:
+    run(session, "CREATE SCHEMA other")
+    run(session, "CREATE DYNAMIC TABLE gone TARGET_LAG = '1 day' WAREHOUSE = w AS SELECT 1 AS a")
+    run(session, "DROP SCHEMA other")
+    run(session, "CREATE SCHEMA other")
+    run(session, "CREATE TABLE gone (a INT)")
+    run(session, "INSERT INTO gone VALUES (5)")
+    assert values(session, "SELECT a FROM gone") == [5]
+
+
+def test_a_restart_keeps_dynamic_tables(tmp_path: Path, session: Session) -> None:
+    session.close()
+    session.account.engine.close()
+    again = Session(open_account(tmp_path))
+    again.use("DB", "PUBLIC")
+    assert values(again) == [1]
+    grow_old(again)
+    assert values(again) == [1, 2]
+    again.close()
+
+
+def test_readers_at_once_refresh_once_and_all_see_it(session: Session) -> None:
+    readers = [Session(session.account) for _ in range(6)]
+    for reader in readers:
+        reader.use("DB", "PUBLIC")
+    before = len(session.account.catalog.history(dynamic_tables.HISTORY))
+    grow_old(session)
+    with ThreadPoolExecutor(len(readers)) as pool:
+        found = list(pool.map(values, readers))
+    assert found == [[1, 2]] * len(readers)
+    assert len(session.account.catalog.history(dynamic_tables.HISTORY)) == before + 1
+    for reader in readers:
+        reader.close()
+
+
+def test_names_may_be_anything(session: Session) -> None:
+    run(session, 'CREATE TABLE "so.urce ""x""" AS SELECT 1 AS "a ""b"""')
+    options = "TARGET_LAG = '1 day' WAREHOUSE = w"
+    run(session, f'CREATE DYNAMIC TABLE "d.t ""y""" {options} AS SELECT "a ""b""" FROM "so.urce ""x"""')
+    run(session, 'INSERT INTO "so.urce ""x""" VALUES (2)')
+    run(session, 'ALTER DYNAMIC TABLE "d.t ""y""" REFRESH')
+    assert values(session, 'SELECT * FROM "d.t ""y""" ORDER BY 1') == [1, 2]
+    run(session, 'ALTER DYNAMIC TABLE "d.t ""y""" RENAME TO "z""z"')
+    run(session, 'DROP DYNAMIC TABLE "z""z"')
 
 
 @pytest.mark.parametrize(

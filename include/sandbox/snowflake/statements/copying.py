@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlglot
 from sqlglot import exp
 
-from include.sandbox.snowflake import execution, files, inferring, loading, stages, unloading  # noqa: F401
+from include.sandbox.snowflake import execution, files, inferring, loading, refresh, stages, unloading  # noqa: F401
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, not_found, syntax_error, unsupported
 from include.sandbox.snowflake.files import identifier
 from include.sandbox.snowflake.grammar import resolve_identifier, statement
@@ -45,6 +45,7 @@ def _place(reader: Reader) -> str:
 def _load(session: Session, reader: Reader) -> Result:
     table = session.qualify(reader.name())
     target, columns = _columns(session, table)
+    refresh.refuse_change(session, table, "COPY")
     if reader.next == "(":
         columns = _chosen(columns, reader.in_parentheses()[0])
     reader.expect("FROM")

@@ -47,7 +47,6 @@ def create_dynamic_table(
         if not _is_free(session, key, bool(replace), bool(absent)):
             return status(f"{key[2]} already exists, statement succeeded.")
         _create(session, key, given, f"{words} {name} {rest}".strip(), transient)
-        session.account.refreshes.changed()
         tags.forget(session, "TABLE", key)
         for column, values in {**given_tags, **_column_tags(session, given)}.items():
             tags.put(session, "TABLE", key, values, column)
@@ -76,11 +75,13 @@ def _create(session: Session, key: Key, given: Definition, text: str, transient:
         refresh.bring_up_to_date(session, sources, run)
         names, projections = _projections(inner, given)
         started = dynamic_tables.now()
-        initialize = given.options.get("INITIALIZE", "ON_CREATE")
+        is_empty = given.options.get("INITIALIZE") == "ON_SCHEDULE"
         definition = {
             "text": text,
             "query": given.query,
             "query_columns": names,
+            "projections": projections,
+            "rebuild": False,
             "sources": sources,
             "target_lag": given.options["TARGET_LAG"],
             "warehouse": given.options["WAREHOUSE"],
@@ -97,27 +98,24 @@ def _create(session: Session, key: Key, given: Definition, text: str, transient:
             **dict.fromkeys(("data_timestamp", "last_attempt", "refreshed_at")),
         }
         before = catalog.find(KIND, key)
-        if before:  # should this come to nothing, the next reader makes the content of the old definition anew
-            catalog.update(KIND, key, data_timestamp=None, last_attempt=None)
+        if before:  # should this be cut short, the content of the old definition is made anew
+            catalog.update(KIND, key, rebuild=True)
         else:
             catalog.create(KIND, key, definition)
-            session.account.refreshes.changed()
         try:
-            limit = " LIMIT 0" if initialize == "ON_SCHEDULE" else ""
-            create = f"CREATE OR REPLACE TABLE {quoted(key)} AS SELECT {projections} FROM ({given.query}\n){limit}"
-            run(inner, create)
-            _comment(inner, key, given)
+            run(inner, refresh.create_text(key, definition, empty=is_empty))
         except BaseException:
-            if not before:
-                inner.cursor.query(f"DROP TABLE IF EXISTS {quoted(key)}")
+            if before:
+                catalog.update(KIND, key, rebuild=False)
+            else:
                 catalog.drop(KIND, key, if_exists=True)
-                session.account.refreshes.changed()
             raise
-        if not limit:
+        _comment(inner, key, given)
+        if not is_empty:
             times = {"data_timestamp": started.isoformat(), "last_attempt": started.isoformat()}
             definition |= {**times, "refreshed_at": dynamic_tables.now().isoformat()}
         catalog.create(KIND, key, {**definition, "creating": False}, replace=True)
-        if not limit:
+        if not is_empty:
             counts = {"insertedRows": refresh.count(session, key), "copiedRows": 0, "deletedRows": 0}
             refresh.write_down(session, catalog.get(KIND, key), "CREATION", started, counts)
 
@@ -303,5 +301,4 @@ def drop_dynamic_table(session: Session, name: str, exists: str | None) -> Resul
     with session.account.refreshes.one_at_a_time(entry.key), refresh.maintenance(session, entry.key) as inner:
         run(inner, f"DROP TABLE IF EXISTS {quoted(entry.key)}")
         session.account.catalog.drop(KIND, entry.key, if_exists=True)
-        session.account.refreshes.changed()
     return status(dropped(entry.key[2], done=True))
