@@ -1,4 +1,4 @@
-"""What a statement makes of a call's result, an object: its fields are taken without a detour over JSON, if they can."""
+"""What a statement makes of a call's result, an object: its fields are taken without a detour over JSON if they can."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def put_column(call: Call, node: exp.Expression) -> None:
     access = node.parent
     if not call.method.returns_object:
         node.replace(column)
-    elif access is not None and (name := _cast_field(access)):
+    elif access is not None and (name := _cast_field(access, call)):
         access.replace(_taken(call, name, column))
     else:
         node.replace(exp.Anonymous(this="to_json", expressions=[column]))
@@ -38,7 +38,7 @@ def open_fields(call: Call, node: exp.Expression, select: exp.Select) -> None:
     for column in [c for reader in readers for c in reader.find_all(exp.Column) if c.name == alias.alias]:
         access = column.parent
         is_own = any(column.find_ancestor(exp.Select) is reader for reader in readers)
-        if is_own and access is not None and access.this is column and (name := _cast_field(access)):
+        if is_own and access is not None and access.this is column and (name := _cast_field(access, call)):
             access.replace(_taken(call, name, exp.column(hidden, table=column.args.get("table"), quoted=True)))
             found = True
     if found:
@@ -65,13 +65,14 @@ def _taken(call: Call, name: str, column: exp.Expression) -> exp.Expression:
     return exp.Dot(this=column, expression=exp.to_identifier(name, quoted=True))
 
 
-def _cast_field(access: exp.Expression) -> str | None:
-    """The key in `value:key::type` or `value['key']::type`."""
+def _cast_field(access: exp.Expression, call: Call) -> str | None:
+    """The key in `value:key::type` or `value['key']::type`; a time stays a text, which it is in an object."""
     if not isinstance(access.parent, exp.Cast):
         return None
+    name = None
     if isinstance(access, exp.JSONExtract):
         keys = list(access.expression.find_all(exp.JSONPathKey))
-        return str(keys[0].this) if len(keys) == 1 else None
-    if isinstance(access, exp.Bracket) and len(access.expressions) == 1 and access.expressions[0].is_string:
-        return str(access.expressions[0].this)
-    return None
+        name = str(keys[0].this) if len(keys) == 1 else None
+    elif isinstance(access, exp.Bracket) and len(access.expressions) == 1 and access.expressions[0].is_string:
+        name = str(access.expressions[0].this)
+    return None if name and call.method.outputs.get(name) == "TIMESTAMP_NTZ" else name

@@ -57,17 +57,16 @@ def run(source: Source, kept: dict[str, exp.Expression], calls: list[Call], tabl
 
 def _reading(source: Source, kept: dict[str, exp.Expression], calls: list[Call], table: TableCall | None) -> str:
     """The engine's query for the kept columns, and the arguments in the types that the methods want."""
-    wanted = [exp.alias_(column, key, quoted=True) for key, column in kept.items()]
+    wanted = dict(kept)
     for call in calls:
-        wanted += [exp.alias_(a.copy(), n, quoted=True) for a, n in zip(call.arguments, call.names, strict=True)]
+        wanted |= dict(zip(call.names, call.arguments, strict=True))
     keys: list[str] = []
     if table and table.call.method.is_partitioned:
         keys = [f"{_PARTITION}_{i}" for i in range(len(table.call.partition_by))]
-        wanted += [exp.alias_(p.copy(), k, quoted=True) for p, k in zip(table.call.partition_by, keys, strict=True)]
+        wanted |= dict(zip(keys, table.call.partition_by, strict=True))
     order = table.call.order_by if table else []
-    wanted += [exp.alias_(o.this.copy(), f"_order_{i}", quoted=True) for i, o in enumerate(order)]
-    inner = source.query.select(*wanted)
-    text = source.text(inner)
+    wanted |= {f"_order_{i}": ordered.this for i, ordered in enumerate(order)}
+    text = source.select(wanted)
     types = source.types(text)
     columns: list[exp.Expression] = [_exactly(key, types[key]) for key in kept]
     for call in calls:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from include.sandbox.snowflake.tables import Registered
 
 
+# Stands for the columns in a text that is put into the engine's terms once; very many of them would take seconds.
+_COLUMNS = "_sandbox_columns"
+
+
 class Source:
     """The FROM and WHERE of a SELECT, without the table function that may stand in it."""
 
@@ -28,8 +32,8 @@ class Source:
         self.query = exp.Select()
         for part in ("from_", "joins", "laterals"):
             self.query.set(part, _copy(select.args.get(part)))
-        if registered.without_rows:
-            self.query.set("limit", exp.Limit(expression=exp.Literal.number(0)))
+        self._limit: int | None = 0 if registered.without_rows else None
+        self._text: str | None = None
 
     # ---- names ----
 
@@ -73,19 +77,20 @@ class Source:
                 yield name, key, None
 
     def _columns_of(self, projection: exp.Expression) -> list[str]:
-        probe = self.query.copy().select(projection.copy()).limit(0)
-        return [str(name) for name in self.session.cursor.query(self.text(probe)).table.column_names]
+        columns = projection.sql(dialect="duckdb", identify=True)
+        return [str(name) for name in self.session.cursor.query(self._reading(columns, 0)).table.column_names]
 
     # ---- rows ----
 
     def set_where(self, conditions: list[exp.Expression]) -> None:
         """Read only the rows that fulfil these conditions."""
         if conditions:
+            self._text = None
             self.query.set("where", exp.Where(this=exp.and_(*(c.copy() for c in conditions))))
 
     def set_limit(self, late: exp.Expression | None) -> None:
         """Predict no more rows than a LIMIT lets through, where every row of the source is one of the result."""
-        if late or self._table or self.query.args.get("limit"):
+        if late or self._table or self._limit is not None:
             return
         limit, node = None, self._select
         while limit is None and _keeps_rows(node):
@@ -97,7 +102,29 @@ class Source:
                 break
             node = parent
         if isinstance(limit, exp.Limit) and limit.expression.is_int and not node.args.get("offset"):
-            self.query.set("limit", limit.copy())
+            self._limit = int(limit.expression.name)
+
+    def select(self, wanted: dict[str, exp.Expression]) -> str:
+        """The engine's text of a query for these values under these names."""
+        is_plain = not self.query.find(exp.Lateral, exp.TableFromRows, exp.Explode)
+        plain = {name: value for name, value in wanted.items() if is_plain and isinstance(value, exp.Column)}
+        others = [exp.alias_(v.copy(), n, quoted=True) for n, v in wanted.items() if n not in plain]
+        if not is_plain:
+            return self.text(self.query.select(*others)) + self._limited(self._limit)
+        columns = [exp.alias_(value, name).sql(dialect="duckdb", identify=True) for name, value in plain.items()]
+        if others:
+            columns.append(self.session.cursor.to_duckdb(exp.select(*others)).removeprefix("SELECT "))
+        return self._reading(", ".join(columns), self._limit)
+
+    def _reading(self, columns: str, limit: int | None) -> str:
+        if self._text is None:
+            mark = exp.alias_(exp.Literal.string(_COLUMNS), _COLUMNS, quoted=True)
+            self._text = self.text(self.query.select(mark))
+        return self._text.replace(f"'{_COLUMNS}' AS \"{_COLUMNS}\"", columns or "1") + self._limited(limit)
+
+    @staticmethod
+    def _limited(limit: int | None) -> str:
+        return "" if limit is None else f" LIMIT {limit}"
 
     def types(self, text: str) -> dict[str, str]:
         """The engine's types of a query's columns."""
