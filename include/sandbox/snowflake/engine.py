@@ -55,9 +55,9 @@ fakesnow.info_schema.insert_text_lengths_sql = lambda *_: "SELECT 1"
 warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
 
 # What COPY has loaded into a database's tables: there, so that it is written with the rows or not at all.
-LOADS = "_fs_information_schema._sandbox_loads"
+LOADS = "_fs_information_schema._sandbox_loaded_files"
 LOADS_COLUMNS = (
-    "schema_name VARCHAR, table_name VARCHAR, file VARCHAR, content_key VARCHAR, loaded_at TIMESTAMP, "
+    "table_id VARCHAR, file VARCHAR, content_key VARCHAR, loaded_at TIMESTAMP, "
     "status VARCHAR, rows_parsed BIGINT, rows_loaded BIGINT, errors_seen BIGINT"
 )
 # Importing it makes a folder in the temporary directory, which is not used here.
@@ -81,6 +81,8 @@ class Engine:
         self.ddl = threading.RLock()
         self._duck = duckdb.connect(":memory:", config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
         self._duck.execute("SET GLOBAL TimeZone = 'UTC'")
+        # For few rows an ASOF join takes pairs one by one; where the engine only thinks they are few, that never ends.
+        self._duck.execute("SET GLOBAL asof_loop_join_threshold = 0")
         shutil.rmtree(folder / "spill", ignore_errors=True)  # what a server that was killed has left
         self._duck.execute(f"SET temp_directory = '{folder / 'spill'}'")
         self._duck.execute(f"ATTACH '{folder / 'account.db'}' AS {_GLOBAL}")
