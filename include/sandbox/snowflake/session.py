@@ -126,7 +126,8 @@ class Session:
         self.chain: list[Result] = []  # of the statements before the one under way, in a chain with ->>
         self.piped: dict[str, Any] = {}  # the rows that statements of a chain read
         self.temporary_tables: dict[TableKey, str] = {}
-        self.temporary_objects: dict[tuple[str, TableKey], dict[str, Any]] = {}  # stages, file formats: by kind and name
+        # Stages and file formats, by kind and name.
+        self.temporary_objects: dict[tuple[str, TableKey], dict[str, Any]] = {}
         self.endpoint = ""  # host and port by which the client knows the sandbox
         self.temporary_stages: list[Callable[[], None]] = []
         self.query_ids: deque[str] = deque(maxlen=_KEPT_QUERY_IDS)

@@ -107,9 +107,7 @@ class Transaction:
                 self._redo_changes()
             raise
 
-    def change(
-        self, table: Hashable, mode: Mode, run: Run, timeout: float, touched: Tables | None = None
-    ) -> Result:
+    def change(self, table: Hashable, mode: Mode, run: Run, timeout: float, touched: Tables | None = None) -> Result:
         """Run a statement that changes one table, when the table's lock has been had.
 
         Outside an open transaction it is one of its own. A change of no rows keeps no lock.

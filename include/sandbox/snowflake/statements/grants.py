@@ -106,12 +106,13 @@ def show_roles(session: Session, like: str | None) -> Result:
 @constants.constant_function("IS_ROLE_IN_SESSION")
 def is_role_in_session(session: Session, name: str) -> bool:
     """True for the session's role, and for the roles that are granted to it, one by way of another."""
-    held, todo = set(), [session.role]
+    given = grants.every(session, lambda g: (g.granted_on, g.granted_to) == ("ROLE", "ROLE"))
+    held: set[str] = set()
+    todo = [session.role]
     while todo:
         role = todo.pop()
         held.add(role)
-        found = grants.every(session, lambda g, r=role: (g.granted_on, g.granted_to, g.grantee) == ("ROLE", "ROLE", r))
-        todo += [g.name[0] for g in found if g.name[0] not in held]
+        todo += [g.name[0] for g in given if g.grantee == role and g.name[0] not in held]
     return name in held
 
 

@@ -25,7 +25,8 @@ def begin(session: Session, name: str | None) -> Result:  # noqa: ARG001
 @statement("START TRANSACTION [NAME {name:ident}]")
 def start_transaction(session: Session, name: str | None) -> Result:
     """Open a transaction."""
-    return begin(session, name)
+    result: Result = begin(session, name)
+    return result
 
 
 @statement("COMMIT [WORK]")
@@ -84,7 +85,8 @@ def use_database(session: Session, name: str) -> Result:
     """Change the database; its schema PUBLIC, if there is one, becomes the current schema."""
     parts = split_name(name)
     if len(parts) == 2:
-        return use_schema(session, name)
+        result: Result = use_schema(session, name)
+        return result
     engine = session.account.engine
     if parts[0] not in engine.databases():
         raise SqlError(2043, "02000", f"{COMPILATION}Object does not exist, or operation cannot be performed.")
