@@ -22,7 +22,7 @@ _MOMENTS = ("TIMESTAMP", "DATE", "TIME")
 def run(session: Session, expression: exp.Expression, batch: list[tuple[Any, ...]]) -> Result:
     """Run a statement for each row of values: an INSERT of them as one, any other one after the other."""
     values = expression.expression if isinstance(expression, exp.Insert) else None
-    if not isinstance(values, exp.Values) or len(values.expressions) != 1:
+    if not isinstance(expression, exp.Insert) or not isinstance(values, exp.Values) or len(values.expressions) != 1:
         verb = {exp.Update: "updated", exp.Delete: "deleted"}.get(type(expression), "inserted")
         return rewrite.count_result(verb, session.cursor.run_batch(expression, batch))
     columns = [_array(list(column)) for column in zip(*batch, strict=True)]

@@ -291,8 +291,9 @@ def _define(session: Session, expression: exp.Expression, params: Any, timeout: 
                 history.resolve(defined, session)
                 tables.virtual_tables(defined, registered, params)
                 defined = inference.rewrite(defined, registered)
-                loads.before_definition(session, expression)
+                tidy = stages.before_definition(session, expression)
                 result = session.cursor.run(defined, _copied(params))
+            tidy()
             grants.after_definition(session, expression)
             return definitions.after_definition(expression, session, result)
 

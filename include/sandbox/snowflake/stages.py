@@ -14,8 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlglot import exp
+
+from include.sandbox.snowflake import facts
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, already_exists, not_found, unsupported
 from include.sandbox.snowflake.grammar import split_name, unquote
+from include.sandbox.snowflake.rewrite import target_of
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Account, Session, TableKey
@@ -51,7 +55,7 @@ def split_place(session: Session, place: str) -> Place:
         raise unsupported(f"stage location {text}")
     root, prefix = _root(session, found["name"], is_table=bool(found["table"]))
     path = found["path"] or ""
-    if path and not (root / path).resolve().is_relative_to(root.resolve()):
+    if ".." in path.split("/") or not (root / path).resolve().is_relative_to(root.resolve()):
         raise SqlError(1011, "42601", f"{COMPILATION}invalid stage path '{path}'")
     return root, path, prefix
 
@@ -82,9 +86,10 @@ def _root(session: Session, name: str, *, is_table: bool) -> tuple[Path, str]:
         return _implicit_folder(session, USER_KIND, ("", "", session.user)), ""
     if is_table:
         key = session.qualify(name.replace("%", "", 1))
-        if not _table_exists(session, key):
+        known = identity(session, key)
+        if not known:
             raise not_found("Table", ".".join(key))
-        return _implicit_folder(session, TABLE_KIND, key), ""
+        return _implicit_folder(session, TABLE_KIND, (key[0], key[1], known)), ""
     key = session.qualify(name)
     return _folder(session, definition(session, key)["folder"]), f"{key[2].lower()}/"
 
@@ -93,21 +98,24 @@ def _folder(session: Session, name: str) -> Path:
     return session.account.engine.stages / "files" / name
 
 
-def _table_exists(session: Session, key: TableKey) -> bool:
-    if key in session.temporary_tables:
-        return True
+def engine_key(session: Session, table: TableKey) -> TableKey:
+    """Where a table is in the engine."""
+    physical = session.temporary_tables.get(table)
+    return ("temp", "main", physical) if physical else table
+
+
+def identity(session: Session, table: TableKey) -> str | None:
+    """The id that a table keeps when it is renamed, and that one made anew does not have."""
+    key = engine_key(session, table)
     query = "SELECT 1 FROM duckdb_tables() WHERE (database_name, schema_name, table_name) = (?, ?, ?)"
-    return session.cursor.query(query, list(key)).table.num_rows > 0
+    if not session.cursor.query(query, list(key)).table.num_rows:
+        return None
+    known = facts.read(session.cursor, key)
+    return known.id if known else ".".join(key)
 
 
 def _implicit_folder(session: Session, kind: str, key: TableKey) -> Path:
     """The folder of a stage that nobody creates: a user's, a table's."""
-    if key in session.temporary_tables:
-        found = session.temporary_objects.get((kind, key))
-        if not found:
-            found = session.temporary_objects[kind, key] = {"folder": _new_folder(session)}
-            _forget_at_end(session, found["folder"])
-        return _folder(session, found["folder"])
     entry = session.account.catalog.find(kind, key)
     if not entry:
         session.account.catalog.create(kind, key, {"folder": _new_folder(session)}, if_not_exists=True)
@@ -162,18 +170,20 @@ def create(
     absent: bool = False,
 ) -> bool:
     """Make a stage with its folder; False if it was there and may stay."""
-    if exists(session, key):
-        if absent:
-            return False
-        if not replace:
-            raise already_exists(".".join(key))
-        remove_stage(session, key)
+    old = definition(session, key) if exists(session, key) else None
+    if old and absent:
+        return False
+    if old and not replace:
+        raise already_exists(".".join(key))
     made = {**properties, "folder": _new_folder(session)}
+    session.temporary_objects.pop((KIND, key), None)
     if temporary:
         session.temporary_objects[KIND, key] = made
         _forget_at_end(session, made["folder"])
     else:
         session.account.catalog.create(KIND, key, made, replace=replace)
+    if old and not (temporary and session.account.catalog.find(KIND, key)):
+        shutil.rmtree(_folder(session, old["folder"]), ignore_errors=True)
     return True
 
 
@@ -186,14 +196,21 @@ def remove_stage(session: Session, key: TableKey) -> None:
     shutil.rmtree(_folder(session, folder), ignore_errors=True)
 
 
-def forget_table(session: Session, key: TableKey) -> None:
-    """Delete the files of a table's own stage, when the table is dropped or made anew."""
-    found = session.temporary_objects.pop((TABLE_KIND, key), None)
-    if not found and key not in session.temporary_tables and (e := session.account.catalog.find(TABLE_KIND, key)):
-        found = e.definition
-        session.account.catalog.drop(TABLE_KIND, key, if_exists=True)
-    if found:
-        shutil.rmtree(_folder(session, found["folder"]), ignore_errors=True)
+def before_definition(session: Session, expression: exp.Expression) -> Callable[[], None]:
+    """What is to be done when a definition has been carried out: the files of a table that is gone go too."""
+    target = target_of(expression)
+    is_table = isinstance(expression, exp.Drop | exp.Create) and str(expression.args.get("kind")).upper() == "TABLE"
+    before = identity(session, target) if target and is_table else None
+
+    def after() -> None:
+        if target is None or before is None or identity(session, target) == before:
+            return
+        for entry in session.account.catalog.entries(TABLE_KIND):
+            if entry.key[2] == before:
+                session.account.catalog.drop(TABLE_KIND, entry.key, if_exists=True)
+                shutil.rmtree(_folder(session, entry.definition["folder"]), ignore_errors=True)
+
+    return after
 
 
 def clean(account: Account) -> None:

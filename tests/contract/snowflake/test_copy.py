@@ -107,6 +107,20 @@ def test_a_file_is_loaded_once(cursor: SnowflakeCursor, put: Put) -> None:
     assert rows(cursor, f"SELECT n FROM {table}") == [(3,)]
 
 
+def test_what_was_loaded_goes_with_the_table(cursor: SnowflakeCursor, put: Put) -> None:
+    table, nothing = fresh("T"), [("Copy executed with 0 files processed.",)]
+    cursor.execute(f"CREATE TABLE {table} (n INT)")
+    place = put("a.csv", "1\n")
+    cursor.execute(f"COPY INTO {table} FROM {place}")
+    cursor.execute(f"ALTER TABLE {table} RENAME TO {table}_2")
+    assert rows(cursor, f"COPY INTO {table}_2 FROM {place}") == nothing
+    for make in (f"CREATE TABLE {table} (n INT)", f"CREATE OR REPLACE TEMPORARY TABLE {table} (n INT)"):
+        cursor.execute(make)
+        cursor.execute(f"COPY INTO {table} FROM {place}")
+        assert rows(cursor, f"COPY INTO {table} FROM {place}") == nothing
+        assert rows(cursor, f"SELECT n FROM {table}") == [(1,)]
+
+
 def test_a_load_that_is_rolled_back_is_not_remembered(cursor: SnowflakeCursor, put: Put) -> None:
     table = fresh("T")
     cursor.execute(f"CREATE TABLE {table} (n INT)")
