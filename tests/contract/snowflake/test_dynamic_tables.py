@@ -9,7 +9,9 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.cursor import SnowflakeCursor
 from snowflake.connector.errors import ProgrammingError
-from snowflake_support import fresh, refused
+from snowflake.ml.registry import Registry
+from snowflake.snowpark import Session
+from snowflake_support import FEATURES, classifier, fresh, people, refused
 
 
 class Tables:
@@ -178,3 +180,18 @@ def test_the_history_tells_of_refreshes_that_succeed_and_fail(tables: Tables) ->
         f"WHERE name = '{name}' ORDER BY refresh_start_time"
     )
     assert found == [("SUCCEEDED", "CREATION"), ("FAILED", "MANUAL")]
+
+
+def test_its_query_may_call_a_model(tables: Tables, registry: Registry, session: Session) -> None:
+    frame = people(50)
+    model, name, table = classifier(frame), fresh("M"), fresh("PEOPLE")
+    registry.log_model(model, model_name=name, version_name="v1", sample_input_data=frame[FEATURES])
+    session.write_pandas(frame, table, auto_create_table=True)
+    arguments = ", ".join(FEATURES)
+    score = f'MODEL({name}, v1)!PREDICT_PROBA({arguments}):"output_feature_1"::FLOAT'
+    scored = tables.create(f"SELECT AGE, {score} AS SCORE FROM {session.get_fully_qualified_current_schema()}.{table}")
+    scores = model.predict_proba(frame[FEATURES])[:, 1].astype(float)
+    expected = sorted(zip(frame["AGE"].tolist(), scores.tolist(), strict=True))
+    assert sorted(tables.rows(f"SELECT AGE, SCORE FROM {scored}")) == expected
+    tables.cursor.execute(f"ALTER DYNAMIC TABLE {scored} REFRESH")
+    assert sorted(tables.rows(f"SELECT AGE, SCORE FROM {scored}")) == expected

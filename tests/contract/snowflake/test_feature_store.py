@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import snowflake.snowpark.functions as F
-from snowflake.ml.feature_store import CreationMode, Entity, FeatureStore, FeatureView, FeatureViewStatus
+from snowflake.ml.feature_store import CreationMode, Entity, Feature, FeatureStore, FeatureView, FeatureViewStatus
 from snowflake.snowpark import DataFrame, Session
 from snowflake_support import fresh
 
@@ -231,6 +231,24 @@ def test_a_training_set_is_saved_once(fs: Store, static: FeatureView) -> None:
     assert known(saved, "ID", "AGE", "CITY") == KNOWN
     with pytest.raises(Exception, match="already exists"):
         fs.store.generate_training_set(fs.spine, [static], spine_timestamp_col="AT", save_as=name)
+
+
+def test_features_over_windows_of_time(fs: Store) -> None:
+    view = FeatureView(
+        fresh("FV"),
+        [fs.entity],
+        fs.people,
+        timestamp_col="AT",
+        refresh_freq="1 hour",
+        feature_granularity="1d",
+        features=[Feature.sum("AGE", "40d"), Feature.count("AGE", "40d")],
+    )
+    registered = fs.store.register_feature_view(view, "V1")
+    found = fs.store.generate_training_set(fs.spine, [registered], spine_timestamp_col="AT", join_method="cte")
+    total, number = (name for name in found.columns if "AGE" in name)
+    # The window ends before the day that is asked for, and reaches back 40 days.
+    assert known(found.filter("ID = 1"), total, number) == [(30.0, 1), (30.0, 1), (31.0, 1)]
+    fs.store.delete_feature_view(registered)
 
 
 def test_a_dataset_knows_its_feature_views(fs: Store, managed: FeatureView) -> None:
