@@ -29,6 +29,11 @@ def as_selects(expression: exp.Expression) -> exp.Expression:
     return expression
 
 
+def exact_text(node: exp.Expression) -> str:
+    """What tells nodes apart; the parser's own equality ignores the case of the keys in a path."""
+    return node.sql(dialect="snowflake", normalize_functions=False)
+
+
 def _outside_selects(expression: exp.Expression) -> bool:
     return any(not call.find_ancestor(exp.Select) for call in expression.find_all(exp.ModelAttribute))
 
@@ -105,7 +110,7 @@ class _Lifting:
 
     def __init__(self, select: exp.Select) -> None:
         self._select = select
-        self._values: dict[exp.Expression, str] = {}
+        self._values: dict[str, tuple[str, exp.Expression]] = {}
         self._aliases = {p.alias for p in select.expressions if isinstance(p, exp.Alias)}
         self._resolve_groups()
         self.inner = exp.Select()
@@ -122,10 +127,10 @@ class _Lifting:
         if select.args.get("distinct") and select.args["distinct"].args.get("on"):
             raise unsupported("DISTINCT ON beside a method call on aggregates")
         for star in (p for p in projections if isinstance(p, exp.Star)):
-            star.set("except_", [exp.to_identifier(name, quoted=True) for name in self._values.values()])
+            star.set("except_", [exp.to_identifier(name, quoted=True) for name, _ in self._values.values()])
         select.set("expressions", projections)
         inner = list(self.inner.expressions)
-        inner += [exp.alias_(value, name, quoted=True) for value, name in self._values.items()]
+        inner += [exp.alias_(value, name, quoted=True) for name, value in self._values.values()]
         self.inner.set("expressions", inner)
         source = exp.Subquery(this=self.inner, alias=exp.TableAlias(this=exp.to_identifier("_first", quoted=True)))
         select.set("from_", exp.From(this=source))
@@ -187,7 +192,7 @@ class _Lifting:
         return node
 
     def _value(self, node: exp.Expression) -> exp.Column:
-        name = self._values.setdefault(node.copy(), f"_value_{len(self._values)}")
+        name, _ = self._values.setdefault(exact_text(node), (f"_value_{len(self._values)}", node.copy()))
         return exp.column(name, quoted=True)
 
 

@@ -90,7 +90,7 @@ class _Scope:
     def __init__(self, select: exp.Select, registered: Registered) -> None:
         self.select = select
         self.registered = registered
-        self.nodes: dict[exp.Expression, list[exp.ModelAttribute]] = {}
+        self.nodes: dict[str, list[exp.ModelAttribute]] = {}  # by their text: equal calls are made once
         tables: list[exp.ModelAttribute] = []
         for node in list(select.find_all(exp.ModelAttribute)):
             place = node.find_ancestor(exp.Select, exp.From, exp.Join, exp.Lateral)
@@ -99,7 +99,7 @@ class _Scope:
             if isinstance(node.parent, exp.TableFromRows):
                 tables.append(node)
             elif place is select:
-                self.nodes.setdefault(node.copy(), []).append(node)
+                self.nodes.setdefault(call_forms.exact_text(node), []).append(node)
             else:
                 raise _misplaced(node)
         if len(tables) > 1:
@@ -173,14 +173,16 @@ class _Scope:
         """Point the SELECT's references to source columns at columns of the predictions' table."""
         inside = {id(n) for nodes in self.nodes.values() for node in nodes for n in node.walk()}
         kept: dict[str, exp.Expression] = {}
-        known: dict[exp.Expression, str] = {}
+        known: dict[str, str] = {}
         for part in _PARTS:
             nodes = self.select.args.get(part) or []
             for node in nodes if isinstance(nodes, list) else [nodes]:
                 for column in list(node.find_all(exp.Column)):
                     if id(column) in inside or isinstance(column.this, exp.Star) or not self._is_own(column, source):
                         continue
-                    key = source.output_of(column) or known.setdefault(column.copy(), f"_column_{len(known)}")
+                    key = source.output_of(column) or known.setdefault(
+                        call_forms.exact_text(column), f"_column_{len(known)}"
+                    )
                     if key.startswith("_column_"):
                         kept.setdefault(key, column.copy())
                     replacement: exp.Expression = exp.column(key, quoted=True)

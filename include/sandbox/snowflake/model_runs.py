@@ -29,11 +29,13 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 131_072
 _BATCH_VALUES = 4_000_000
 _PARTITION = "_partition"
+_JSON = pa.json_()
+_Reading = tuple[str, dict[str, str]]
 
 
 def run(source: Source, kept: dict[str, exp.Expression], calls: list[Call], table: TableCall | None) -> Spool:
     """Read the columns that are kept and the arguments, and predict; gives rows of the kept ones and the results."""
-    text = _reading(source, kept, calls, table)
+    text, types = _reading(source, kept, calls, table)
     session = source.session
     load = session.account.packages.load
     packages = [] if source.registered.without_rows else [load(call.version.folder) for call in calls]
@@ -41,7 +43,8 @@ def run(source: Source, kept: dict[str, exp.Expression], calls: list[Call], tabl
     rows = max(2_048, min(_BATCH_ROWS, _BATCH_VALUES // max(width, 1)))
     # Where it is left early it must be closed, or the session could not run its next statement.
     with session.cursor.stream(text, rows) as reader:
-        fields = [reader.schema.field(name) for name in kept] + [f for call in calls for f in _fields(call, table)]
+        fields = [_kept_field(reader.schema.field(name), types[name]) for name in kept]
+        fields += [field for call in calls for field in _fields(call, table)]
         spool = Spool(pa.schema(fields), session.account.folder / "spill")
         batches: Iterator[pa.RecordBatch] = (b for b in reader if b.num_rows)
         if table and table.call.method.is_partitioned:
@@ -55,8 +58,8 @@ def run(source: Source, kept: dict[str, exp.Expression], calls: list[Call], tabl
     return spool.finish()
 
 
-def _reading(source: Source, kept: dict[str, exp.Expression], calls: list[Call], table: TableCall | None) -> str:
-    """The engine's query for the kept columns, and the arguments in the types that the methods want."""
+def _reading(source: Source, kept: dict[str, exp.Expression], calls: list[Call], table: TableCall | None) -> _Reading:
+    """The engine's query for the kept columns and, in the types that the methods want, the arguments; and its types."""
     wanted = dict(kept)
     for call in calls:
         wanted |= dict(zip(call.names, call.arguments, strict=True))
@@ -76,7 +79,7 @@ def _reading(source: Source, kept: dict[str, exp.Expression], calls: list[Call],
     query = exp.select(*columns).from_("_rows")
     if table and table.call.method.is_partitioned:
         query = _by_partition(query, keys, order)
-    return f"WITH _rows AS NOT MATERIALIZED ({text}) {query.sql(dialect='duckdb')}"
+    return f"WITH _rows AS NOT MATERIALIZED ({text}) {query.sql(dialect='duckdb')}", types
 
 
 def _by_partition(query: exp.Select, keys: list[str], order: list[exp.Expression]) -> exp.Select:
@@ -99,6 +102,15 @@ def _exactly(key: str, engine_type: str) -> exp.Expression:
     if engine_type != "HUGEINT":
         return column
     return exp.alias_(exp.cast(column, exp.DataType.build("DECIMAL(38,0)", "duckdb")), key, quoted=True)
+
+
+def _kept_field(field: pa.Field, engine_type: str) -> pa.Field:
+    """The engine hands JSON over as text; it is to be JSON again."""
+    return pa.field(field.name, _JSON) if engine_type == "JSON" else field
+
+
+def _kept(column: pa.Array, field: pa.Field) -> pa.Array:
+    return pa.ExtensionArray.from_storage(_JSON, column) if field.type == _JSON else column
 
 
 def _fields(call: Call, table: TableCall | None) -> list[pa.Field]:
@@ -128,7 +140,7 @@ def _predicted(batch: pa.RecordBatch, schema: pa.Schema, calls: list[Call], pack
     """A batch's kept columns with the results of all calls."""
     table = pa.Table.from_batches([batch])
     kept = len(schema) - sum(len(_fields_of(c, schema)) for c in calls)
-    columns = list(batch.columns[:kept])
+    columns = [_kept(batch.column(field.name), field) for field in list(schema)[:kept]]
     for call, package in zip(calls, packages, strict=True):
         results = _in_python(call.method, partial(_predict, package, call.method, table.select(call.names)))
         if len(_fields_of(call, schema)) == 1 and call.method.returns_object and call.method.kind != "TABLE_FUNCTION":
@@ -196,8 +208,9 @@ def _partition(
     count = len(predicted)
     columns: list[pa.Array] = []
     for field in list(schema)[: len(schema) - len(results)]:
-        value = batch.column(field.name)[0] if field.name in fixed else pa.scalar(None, field.type)
-        columns.append(pa.repeat(value, count) if field.name in fixed else pa.nulls(count, field.type))
+        given = batch.column(field.name)
+        column = pa.repeat(given[0], count) if field.name in fixed else pa.nulls(count, given.type)
+        columns.append(_kept(column, field))
     return pa.RecordBatch.from_arrays([*columns, *results], schema=schema)
 
 

@@ -97,8 +97,7 @@ class Source:
             limit = node.args.get("limit")
             offset = node.args.get("offset")
             parent = node.find_ancestor(exp.Select)
-            is_whole = isinstance(node.parent, exp.Subquery) and isinstance(node.parent.parent, exp.From)
-            if offset or not parent or not is_whole or parent.args.get("where") or parent.args.get("joins"):
+            if offset or not parent or not _is_all_of(node, parent):
                 break
             node = parent
         if isinstance(limit, exp.Limit) and limit.expression.is_int and not node.args.get("offset"):
@@ -146,6 +145,15 @@ class Source:
         if ctes:
             query.set("with_", exp.With(expressions=ctes, recursive=recursive))
         return self.session.cursor.to_duckdb(query)
+
+
+def _is_all_of(select: exp.Select, parent: exp.Select) -> bool:
+    """True if a SELECT reads the rows of this one, all of them, and no others."""
+    place = select.parent
+    if not isinstance(place, exp.Subquery) or not isinstance(place.parent, exp.From):
+        return False
+    parts = [parent.args.get(part) for part in ("where", "joins", "laterals")]
+    return not any(parts + [place.args.get(part) for part in ("joins", "laterals", "pivots", "sample")])
 
 
 def _keeps_rows(select: exp.Select) -> bool:

@@ -22,7 +22,7 @@ import pandas as pd
 import pyarrow as pa
 
 from include.sandbox.snowflake.errors import unsupported
-from include.sandbox.snowflake.features import to_arrow, to_frame
+from include.sandbox.snowflake.features import ENGINE_TYPES, to_arrow, to_frame
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.methods import Method
@@ -96,7 +96,7 @@ class Package:
         count = len(method.inputs)
         frame = to_frame(batch.columns[:count], signature.inputs, list(method.inputs.values()))
         params = {
-            spec.name: _parameter(spec, column)
+            spec.name: _parameter(spec, column, method.params[spec.name])
             for spec, column in zip(signature.params or [], batch.columns[count:], strict=False)
         }
         function = getattr(self.model, method.target)
@@ -113,16 +113,15 @@ def outputs(method: Method, predicted: pd.DataFrame) -> list[pa.Array]:
     return [to_arrow(predicted[name], kind) for name, kind in method.outputs.items()]
 
 
-def _parameter(spec: Any, column: pa.ChunkedArray) -> Any:
+def _parameter(spec: Any, column: pa.ChunkedArray, kind: str) -> Any:
     """The value of a method's parameter: one for all rows; NULL stands for the default."""
-    is_json = pa.types.is_extension(column.type) if hasattr(pa.types, "is_extension") else column.type == pa.json_()
-    distinct = (column.cast(pa.string()) if is_json else column).unique()
+    distinct = column.unique()
     if len(distinct) > 1:
         raise ValueError(f"All values for parameter '{spec.name}' must be equal. Please provide a constant value.")
     value = distinct[0].as_py()
     if value is None:
         return spec.default_value
-    if is_json:
+    if ENGINE_TYPES[kind] == "JSON":
         return json.loads(value)
     number_type = getattr(getattr(spec, "dtype", None), "_numpy_type", None)
     return number_type(value) if callable(number_type) else value

@@ -161,6 +161,16 @@ def test_calls_in_joins_unions_and_sub_queries(cursor: SnowflakeCursor) -> None:
     assert column(cursor, query) == EXPECTED
 
 
+def test_what_goes_along_keeps_its_type_and_its_case(cursor: SnowflakeCursor) -> None:
+    table = fresh("T")
+    cursor.execute(f'CREATE TABLE {table} AS SELECT 1 AS id, PARSE_JSON(\'{{"a": 1.5, "A": -2}}\') AS v')
+    upper, lower = (f"MODEL({NAME}, V1)!PREDICT(v:{key}::FLOAT, 0):{OUT}" for key in "Aa")
+    found = cursor.execute(f"SELECT *, v:a::FLOAT, {upper}, {lower} FROM {table}").fetchone()
+    assert found[2:] == (1.5, *predicted(pd.DataFrame({"A": [-2, 1.5], "B": [0.0, 0.0]})))
+    cursor.execute(f"CREATE TABLE {table}_2 AS SELECT *, {upper} AS s FROM {table}")
+    assert [row[1] for row in cursor.execute(f"DESC TABLE {table}_2").fetchall()][1:] == ["VARIANT", "FLOAT"]
+
+
 def test_a_limit_is_enough(cursor: SnowflakeCursor) -> None:
     assert len(cursor.execute(f"SELECT * FROM (SELECT *, {CALL} FROM {TABLE}) LIMIT 4").fetchall()) == 4
     assert len(cursor.execute(f"SELECT id, {CALL} FROM {TABLE} LIMIT 3 OFFSET 48").fetchall()) == 2
