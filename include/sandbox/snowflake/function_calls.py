@@ -520,6 +520,8 @@ def _cast(node: exp.Cast) -> exp.Expression | None:
         return macro("TO_VARIANT", node.this)
     if kind in {exp.DataType.Type.ARRAY, exp.DataType.Type.OBJECT} and not node.to.expressions:
         return macro("TO_ARRAY" if kind == exp.DataType.Type.ARRAY else "TO_OBJECT", node.this)
+    if kind in {exp.DataType.Type.BINARY, exp.DataType.Type.VARBINARY} and not isinstance(node, exp.TryCast):
+        return macro("BINARY", node.this)
     if kind in {exp.DataType.Type.GEOGRAPHY, exp.DataType.Type.GEOMETRY, exp.DataType.Type.VECTOR}:
         raise unsupported(f"the type {node.to.sql(dialect='snowflake')}")
     return None
@@ -532,6 +534,16 @@ def _short(text: exp.Expression, to: exp.DataType) -> exp.Expression:
     if isinstance(text, exp.Cast):
         text.to.set("expressions", None)
     return macro("SHORT_TEXT", text, limit)
+
+
+def _to_binary(node: exp.ToBinary) -> exp.Expression:
+    """A text is taken as hexadecimal digits, unless another format is given."""
+    given = node.args.get("format")
+    form = str(given.name).upper() if given is not None else "HEX"
+    if node.args.get("safe") or form not in {"HEX", "BASE64", "UTF-8", "UTF8"}:
+        raise unsupported("TRY_TO_BINARY" if node.args.get("safe") else f"the format {form} of a BINARY")
+    name = {"HEX": "BINARY", "BASE64": "BINARY_OF_BASE64"}.get(form, "BINARY_OF_UTF8")
+    return macro(name, node.this)
 
 
 def _to_text(node: exp.ToChar) -> exp.Expression:
@@ -575,6 +587,7 @@ _HANDLERS: dict[type[exp.Expr], Callable[..., exp.Expression | None]] = {
     exp.ArrayConcat: _concatenate,
     exp.Cast: _cast,
     exp.TryCast: _cast,
+    exp.ToBinary: _to_binary,
     exp.ToChar: _to_text,
     exp.TimeToStr: _format_time,
     exp.StrToTime: _parse_time,

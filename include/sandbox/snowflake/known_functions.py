@@ -32,7 +32,7 @@ PARSED = frozenset(
     RowNumber RtrimmedLength SHA SHA1Digest SHA2 SHA2Digest Second Seq1 Seq2 Seq4 Seq8 Sign Sin Sinh Skewness
     Space Split SplitPart Sqrt StarMap StartsWith Stddev StddevPop StrPosition StrToTime StripNullValue Strtok
     StrtokToArray Struct Stuff Substring Sum Tan Tanh Time TimeFromParts TimeSlice TimeToStr TimestampFromParts
-    TimestampTrunc ToArray ToBoolean ToChar ToDouble ToNumber ToVariant Translate Trim Trunc TryCast
+    TimestampTrunc ToArray ToBinary ToBoolean ToChar ToDouble ToNumber ToVariant Translate Trim Trunc TryCast
     TsOrDsToDate TsOrDsToTime Typeof Unicode Uniform UnixToTime Unnest Upper Uuid Variance VariancePop Week
     WeekOfYear WidthBucket Xor Year YearOfWeek YearOfWeekIso
     """.split()  # noqa: SIM905
@@ -55,7 +55,7 @@ MISSING = frozenset(
     CURRENT_TRANSACTION DECOMPRESS_STRING DECRYPT ENCRYPT FILTER GETBIT HASH_AGG HEX_DECODE_BINARY HLL_ACCUMULATE
     HLL_ESTIMATE INVOKER_ROLE IS_BINARY IS_DATE IS_TIME IS_TIMESTAMP_NTZ JAROWINKLER_SIMILARITY MINHASH
     MINHASH_COMBINE PARSE_IP PARSE_URL PARSE_XML REDUCE REGR_VALX REGR_VALY SOUNDEX SOUNDEX_P123 ST_DISTANCE
-    ST_MAKEPOINT TO_BINARY TO_GEOGRAPHY TO_XML TRANSFORM TRY_BASE64_DECODE_STRING TRY_HEX_DECODE_STRING TRY_TO_BINARY
+    ST_MAKEPOINT TO_GEOGRAPHY TO_XML TRANSFORM TRY_BASE64_DECODE_STRING TRY_HEX_DECODE_STRING TRY_TO_BINARY
     TRY_TO_TIMESTAMP_LTZ TRY_TO_TIMESTAMP_TZ VECTOR_COSINE_SIMILARITY VECTOR_INNER_PRODUCT VECTOR_L2_DISTANCE XMLGET
     ZIPF
     """.split()  # noqa: SIM905

@@ -56,13 +56,16 @@ _DEFINITIONS: dict[str, str | tuple[str, ...]] = {
         WHEN 'TIMESTAMP WITH TIME ZONE'
         THEN strftime(TRY_CAST(CAST(x AS VARCHAR) AS TIMESTAMP), '%Y-%m-%d %H:%M:%S.%g +0000')
         WHEN 'TIME' THEN left(CAST(x AS VARCHAR), 8)
-        WHEN 'BLOB' THEN regexp_replace(CAST(x AS VARCHAR), '^.*$', error('a BINARY as text: use HEX_ENCODE'))
+        WHEN 'BLOB' THEN hex(TRY_CAST(x AS BLOB))
         ELSE CAST(x AS VARCHAR) END""",
     "SHORT_TEXT": "(x, n) AS CASE WHEN length(x) > n "
     "THEN error('String ''' || x || ''' is too long and would be truncated') ELSE x END",
     "RANDSTR": "(n) AS array_to_string(list_transform(range(n), i -> substr("
     "'0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ', "
     "1 + CAST(floor(random() * 62 + 0 * i) AS INTEGER), 1)), '')",
+    "BINARY": "(x) AS CASE typeof(x) WHEN 'BLOB' THEN TRY_CAST(x AS BLOB) ELSE unhex(CAST(x AS VARCHAR)) END",
+    "BINARY_OF_BASE64": "(x) AS from_base64(x)",
+    "BINARY_OF_UTF8": "(x) AS encode(x)",
     "SPLIT": "(x, separator) AS CASE WHEN x IS NULL OR separator IS NULL THEN NULL "
     "WHEN separator = '' THEN to_json([x]) ELSE to_json(string_split(x, separator)) END",
     "STRTOK_TO_ARRAY": (

@@ -237,6 +237,11 @@ CASTS: list[tuple[str, Any]] = [
     ("TRY_CAST('1' AS INT)", 1),
     ("CAST('2024-01-01' AS DATE)", date(2024, 1, 1)),
     ("5::NUMBER(10, 2)", Decimal("5.00")),
+    ("TO_BINARY('6162')", bytearray(b"ab")),
+    ("TO_BINARY('ab', 'UTF-8')", bytearray(b"ab")),
+    ("TO_BINARY('YWI=', 'BASE64')", bytearray(b"ab")),
+    ("'6162'::BINARY", bytearray(b"ab")),
+    ("'6162'::BINARY::VARCHAR", "6162"),
 ]
 # Of semi-structured values the client gets a JSON text; what counts is what it says.
 DOCUMENT = """PARSE_JSON('{"a": {"b": [1, 2, {"c": "x"}]}, "n": null, "i": 10, "j": 9, "s": "x"}')"""
