@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from include.sandbox.snowflake import facts, history, stages
+from include.sandbox.snowflake import facts, history
 from include.sandbox.snowflake.errors import SqlError, unsupported
 from include.sandbox.snowflake.facts import Facts
 from include.sandbox.snowflake.results import Result, dropped, status
@@ -251,9 +251,7 @@ def after_definition(expression: exp.Expression, session: Session, result: Resul
     key = target_of(expression)
     kind = str(expression.args.get("kind")).capitalize()
     if isinstance(expression, exp.Create) and _is_temporary(expression) and key:
-        if kind == "Stage":
-            session.temporary_stages.append(lambda: stages.remove_stage(session, key))
-        elif kind in {"Table", "View"} and key[0] != "temp":
+        if kind in {"Table", "View"} and key[0] != "temp":
             session.temporary_tables[key] = _physical(key, session)
             return status(f"{kind} {key[2]} successfully created.")
     elif isinstance(expression, exp.Drop) and key and key[0] == "temp":

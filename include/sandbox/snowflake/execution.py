@@ -58,7 +58,7 @@ _CHANGES: dict[type[exp.Expression], Mode] = {
     exp.Merge: Mode.CHANGE,
     exp.TruncateTable: Mode.CHANGE,
 }
-_SHOWS = {"STAGES", "FILE FORMATS", "SEQUENCES", "USERS", "PROCEDURES"}
+_SHOWS = {"SEQUENCES", "USERS", "PROCEDURES"}
 
 
 def execute(

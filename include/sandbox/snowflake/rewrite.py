@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from include.sandbox.snowflake.engine import Cursor
     from include.sandbox.snowflake.session import Session, TableKey
 
-_CREATES = {"TABLE", "VIEW", "SEQUENCE", "STAGE", "FILE FORMAT"}
+_CREATES = {"TABLE", "VIEW", "SEQUENCE"}
 _DROPS = {"TABLE", "VIEW", "SEQUENCE"}
 _ALTERATIONS = (
     exp.ColumnDef,
