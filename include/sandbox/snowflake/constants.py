@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlglot import exp
 
@@ -37,15 +37,17 @@ def whole_names(expression: exp.Expression) -> None:
 def call(name: str, node: exp.Func, session: Session) -> exp.Expression:
     """The value of a call, as a literal under the name that Snowflake gives to the column."""
     text = node.sql(dialect="snowflake")
-    arguments = node.expressions if isinstance(node, exp.Anonymous) else list(node.iter_expressions())
+    arguments: list[Any] = node.expressions if isinstance(node, exp.Anonymous) else list(node.iter_expressions())
     values = [_constant(name, argument) for argument in arguments]
     function = CONSTANT_FUNCTIONS[name]
     try:
         signature(function).bind(session, *values)
     except TypeError:
         raise invalid_argument_types(name, ", ".join(a.sql(dialect="snowflake") for a in arguments)) from None
-    value = exp.convert(function(session, *values))
-    return exp.alias_(value, text, quoted=True) if isinstance(node.parent, exp.Select) else value
+    value = cast(exp.Expression, exp.convert(function(session, *values)))
+    if isinstance(node.parent, exp.Select):
+        return exp.Alias(this=value, alias=exp.to_identifier(text, quoted=True))
+    return value
 
 
 def _constant(name: str, argument: exp.Expression) -> Any:

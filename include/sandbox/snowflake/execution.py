@@ -154,6 +154,8 @@ def run(
     asof.translate(expression)
     if describe_only:
         return _describe(session, expression, params)
+    if tags.stays(session, expression):
+        given_tags = notes = None
     refresh.before(session, expression, run)
     if params and inference.has_calls(expression, session):
         expression, params = inference.inline_values(expression, params), None
@@ -240,9 +242,9 @@ def _dispatch(session: Session, expression: exp.Expression, params: Any, batch: 
         if not session.autocommit:
             session.transaction.begin()
         table = rewrite.target_of(expression)
-        if isinstance(expression, exp.TruncateTable) and expression.args.get("exists") and table:
-            if not definitions.exists(session, table):
-                return status(DONE)
+        skippable = isinstance(expression, exp.TruncateTable) and expression.args.get("exists")
+        if skippable and table and not definitions.exists(session, table):
+            return status(DONE)
         touched = rewrite.tables_of(expression) if rewrite.is_repeatable(expression) else None
         return session.transaction.change(
             table, mode, lambda: _change(session, expression.copy(), params, batch), timeout, touched

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import sqlglot
 from sqlglot import exp
@@ -237,7 +237,7 @@ def graph(session: Session) -> Graph:
 
 def sources(inner: Session, query: str) -> list[Key]:
     """The tables and views that a query names, in full."""
-    expression = upper_case(identifier_calls(sqlglot.parse_one(query, read="snowflake"), None))
+    expression = upper_case(identifier_calls(cast(exp.Expression, sqlglot.parse_one(query, read="snowflake")), None))
     qualify_tables(expression, inner)
     return sorted({(t.catalog, t.db, t.name) for t in expression.find_all(exp.Table) if t.catalog})
 

@@ -282,6 +282,14 @@ def _name(node: exp.Expression, sql: str) -> tuple[str, ...]:
     return tuple(p.name if p.args.get("quoted") else p.name.upper() for p in parts)
 
 
+def stays(session: Session, expression: exp.Expression) -> bool:
+    """True for a CREATE ... IF NOT EXISTS of what is there: nothing of it counts."""
+    key = target_of(expression)
+    if not isinstance(expression, exp.Create) or not expression.args.get("exists") or key is None:
+        return False
+    return key[0] == "temp" or bool(columns(session, key))
+
+
 def after(session: Session, expression: exp.Expression, given: Given) -> None:
     """Keep the tags of tables and views in step with a definition that was carried out."""
     key = target_of(expression)

@@ -37,12 +37,12 @@ def take(expression: exp.Expression, sql: str) -> Notes | None:
         notes = Notes(text=sql.strip().rstrip(";").strip() if is_view else None)
         for constraint in list(expression.find_all(exp.CommentColumnConstraint)):
             column = constraint.find_ancestor(exp.ColumnDef)
-            if column is not None and constraint.find_ancestor(exp.Schema) is expression.this:
+            if column and constraint.parent and constraint.find_ancestor(exp.Schema) is expression.this:
                 notes.columns[_column_name(column)] = constraint.this.name
                 constraint.parent.pop()
         properties = expression.args.get("properties")
         comment = properties.find(exp.SchemaCommentProperty) if is_view and properties else None
-        if comment is not None:
+        if properties and comment is not None:
             notes.comment = comment.this.name
             comment.pop()
             if not properties.expressions:

@@ -133,3 +133,16 @@ def test_a_tag_made_again_is_on_nothing(cursor: SnowflakeCursor) -> None:
     cursor.execute(f"DROP TAG {renamed}")
     cursor.execute(f"CREATE TAG {renamed}")
     assert value(cursor, renamed, view) is None
+
+
+def test_a_create_of_what_is_there_changes_nothing_of_it(cursor: SnowflakeCursor) -> None:
+    tag, table, view = fresh("TAG"), fresh("T"), fresh("V")
+    cursor.execute(f"CREATE TAG {tag}")
+    cursor.execute(f"CREATE TABLE {table} (a INT COMMENT 'first') WITH TAG ({tag} = 'first')")
+    cursor.execute(f"CREATE TABLE IF NOT EXISTS {table} (a INT COMMENT 'second') WITH TAG ({tag} = 'second')")
+    assert value(cursor, tag, table) == "first"
+    assert [column["comment"] for column in rows(cursor, f"DESC TABLE {table}")] == ["first"]
+    cursor.execute(f"CREATE VIEW {view} COMMENT = 'first' AS SELECT 1 AS a")
+    cursor.execute(f"CREATE VIEW IF NOT EXISTS {view} COMMENT = 'second' AS SELECT 2 AS a")
+    shown = rows(cursor, f"SHOW VIEWS LIKE '{view}'")[0]
+    assert (shown["comment"], shown["text"]) == ("first", f"CREATE VIEW {view} COMMENT = 'first' AS SELECT 1 AS a")
