@@ -10,40 +10,9 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
+from include.sandbox.snowflake import casts, date_calls
 from include.sandbox.snowflake.errors import unsupported
-from include.sandbox.snowflake.macros import NAMES, PREFIX
-
-_SPANS = {
-    "YEAR": "to_years",
-    "QUARTER": "to_quarters",
-    "MONTH": "to_months",
-    "WEEK": "to_weeks",
-    "DAY": "to_days",
-}
-_TIME_SPANS = {
-    "HOUR": "to_hours",
-    "MINUTE": "to_minutes",
-    "SECOND": "to_seconds",
-    "MILLISECOND": "to_milliseconds",
-    "MICROSECOND": "to_microseconds",
-}
-# The parts of a date that mean the same to the engine, and the other ways to write them.
-_PARTS = {*_SPANS, *_TIME_SPANS}
-_SPELLINGS = {
-    "YEAR": "Y YY YYY YYYY YR YEARS YRS",
-    "QUARTER": "Q QTR QTRS QUARTERS",
-    "MONTH": "MM MON MONS MONTHS",
-    "WEEK": "W WK WEEKS WEEKOFYEAR WOY WY",
-    "DAY": "D DD DAYS DAYOFMONTH",
-    "HOUR": "H HH HR HOURS HRS",
-    "MINUTE": "M MI MIN MINUTES MINS",
-    "SECOND": "S SEC SECONDS SECS",
-    "MILLISECOND": "MS MSEC MILLISECONDS",
-    "MICROSECOND": "US USEC MICROSECONDS",
-}
-_SPELLED = {short: part for part, spellings in _SPELLINGS.items() for short in spellings.split()}
-# Midnight of the day that Snowflake counts slices of time from; weeks begin on Mondays.
-_SLICES_FROM, _WEEKS_FROM = "1970-01-01", "1969-12-29"
+from include.sandbox.snowflake.macros import NAMES, engine_function, macro
 
 # Which macro a parsed function goes to, with its arguments in the macro's order.
 _BY_MACRO: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
@@ -142,15 +111,6 @@ def _take_texts(node: exp.Expression) -> None:
             argument.replace(macro("TEXT", argument))
 
 
-def macro(name: str, *arguments: exp.Expr) -> exp.Expression:
-    """A call of one of the sandbox's macros."""
-    return exp.Anonymous(this=f"{PREFIX}{name}", expressions=[a.copy() for a in arguments])
-
-
-def _engine(name: str, *arguments: exp.Expr) -> exp.Expression:
-    return exp.Anonymous(this=name, expressions=[a.copy() for a in arguments])
-
-
 # ---- numbers ----
 
 
@@ -186,132 +146,6 @@ def _average(node: exp.Avg) -> exp.Expression | None:
     return None
 
 
-# ---- dates ----
-
-
-def _truncate(node: exp.Expression) -> exp.Expression | None:
-    unit = node.args.get("unit")
-    if unit is None:
-        return None
-    part = _part(unit, {*_PARTS, "NANOSECOND"})
-    return macro("DATE_TRUNC", exp.Literal.string(part), _as_timestamp(node.this))
-
-
-def _add(node: exp.DateAdd) -> exp.Expression | None:
-    part = _part(node.args["unit"], _PARTS)
-    count = exp.cast(exp.Round(this=node.expression.copy()), "INT")
-    value = _as_timestamp(node.this)
-    if part in _SPANS:
-        return macro("MOVED", value, _engine(_SPANS[part], count))
-    return exp.paren(exp.Add(this=value, expression=_engine(_TIME_SPANS[part], count)))
-
-
-def _part(unit: exp.Expression, known: set[str]) -> str:
-    name = str(unit.name).upper()
-    name = _SPELLED.get(name, name)
-    if name not in known:
-        raise unsupported(f"the date part {name}")
-    return name
-
-
-def _as_timestamp(value: exp.Expression) -> exp.Expression:
-    """A text is taken as a timestamp."""
-    return exp.cast(value, "TIMESTAMP") if isinstance(value, exp.Literal) and value.is_string else value.copy()
-
-
-def _difference(node: exp.DateDiff) -> exp.Expression:
-    """The number of boundaries between two dates; weeks begin on Mondays."""
-    part = _part(node.args["unit"], _PARTS)
-    later, earlier = _as_timestamp(node.this), _as_timestamp(node.expression)
-    if part == "WEEK":
-        return macro("WEEKS_BETWEEN", earlier, later)
-    return _engine("date_diff", exp.Literal.string(part), earlier, later)
-
-
-def _extract(node: exp.Extract) -> exp.Expression | None:
-    name = node.this.name.upper()
-    if name == "EPOCH":
-        node.set("this", exp.Var(this="EPOCH_SECOND"))
-    elif name in _SPELLED and isinstance(node.this, exp.Literal):
-        node.set("this", exp.Var(this=_SPELLED[name]))
-    return None
-
-
-def _add_months(node: exp.AddMonths) -> exp.Expression:
-    return macro("DATEADD_MONTHS", _as_timestamp(node.this), node.expression)
-
-
-def _time_slice(node: exp.TimeSlice) -> exp.Expression:
-    part = _part(node.args["unit"], _PARTS)
-    width = _engine({**_SPANS, **_TIME_SPANS}[part], node.expression)
-    origin = exp.cast(exp.Literal.string(_WEEKS_FROM if part == "WEEK" else _SLICES_FROM), "TIMESTAMP")
-    kind = node.args.get("kind")
-    end = kind is not None and str(kind.name).upper() == "END"
-    return macro("TIME_SLICE_END" if end else "TIME_SLICE", node.this, width, origin)
-
-
-def _in_zone(node: exp.ConvertTimezone) -> exp.Expression | None:
-    source, target, value = node.args.get("source_tz"), node.args["target_tz"], node.args["timestamp"]
-    if source is None:
-        if target.name.upper() != "UTC":
-            raise unsupported("CONVERT_TIMEZONE to a TIMESTAMP_TZ of another zone than UTC")
-        return exp.cast(value.copy(), "TIMESTAMPTZ")
-    return macro("IN_ZONE", source, target, _as_timestamp(value))
-
-
-# Snowflake's elements of a format (in the order they are looked for), and the engine's. None is not supported.
-_ELEMENTS: dict[str, str | None] = {
-    "YYYY": "%Y", "YY": "%y", "MMMM": "%B", "MON": "%b", "MM": "%m", "DD": "%d", "DY": "%a", "HH24": "%H",
-    "HH12": "%I", "AM": "%p", "PM": "%p", "MI": "%M", "SS": "%S", "FF9": "%n", "FF6": "%f", "FF3": "%g",
-    "FF": "%n", "TZH:TZM": None, "TZHTZM": None, "TZH": None,
-}  # fmt: skip
-_FORMAT = re.compile("|".join([r'"[^"]*"', *_ELEMENTS, "%-?[A-Za-z](?:_[a-z]+)?", "[A-Za-z]+"]), re.IGNORECASE)
-
-
-_FRACTIONS = {"%f_three": "%g", "%f_six": "%f", "%f_nine": "%n"}
-
-
-def engine_format(snowflake: str) -> str:
-    """The engine's format of dates and times; the parser may have translated a part of it already."""
-
-    def element(found: re.Match[str]) -> str:
-        text = found[0]
-        if text.startswith('"'):
-            return text[1:-1].replace("%", "%%")
-        if text.startswith("%"):
-            return _FRACTIONS.get(text, text.replace("-", ""))
-        if text == "T":
-            return text
-        if not (known := _ELEMENTS.get(text.upper())):
-            raise unsupported(f"the format {snowflake}")
-        return known
-
-    return _FORMAT.sub(element, snowflake)
-
-
-def _format_time(node: exp.TimeToStr) -> exp.Expression:
-    return macro("FORMATTED", _as_timestamp(node.this), exp.Literal.string(_format_of(node)))
-
-
-def _parse_time(node: exp.Expression) -> exp.Expression | None:
-    if node.args.get("format") is not None:
-        node.set("format", exp.Literal.string(_format_of(node)))
-    return None
-
-
-def _format_of(node: exp.Expression) -> str:
-    given = node.args["format"]
-    if not isinstance(given, exp.Literal):
-        raise unsupported("a computed format of dates or times")
-    return engine_format(given.name)
-
-
-def _last_day(node: exp.LastDay) -> exp.Expression | None:
-    unit = node.args.get("unit")
-    part = _part(unit, {"YEAR", "QUARTER", "MONTH", "WEEK"}) if unit is not None else "MONTH"
-    return None if part == "MONTH" else macro(f"LAST_DAY_{part}", node.this)
-
-
 # ---- aggregates ----
 
 
@@ -336,8 +170,8 @@ def _array_of(node: exp.ArrayAgg) -> exp.Expression | None:
     if isinstance(outer, exp.WithinGroup):
         values = exp.Order(this=values, expressions=[o.copy() for o in outer.expression.expressions])
     present = exp.Where(this=exp.Not(this=exp.Is(this=operand.copy(), expression=exp.null())))
-    array = _engine("to_json", exp.Filter(this=_engine("list", values), expression=present))
-    whole.replace(exp.Coalesce(this=array, expressions=[_engine("json_array")]))
+    array = engine_function("to_json", exp.Filter(this=engine_function("list", values), expression=present))
+    whole.replace(exp.Coalesce(this=array, expressions=[engine_function("json_array")]))
     return None
 
 
@@ -361,7 +195,7 @@ def _uniform(node: exp.Uniform) -> exp.Expression | None:
         exp.Add(
             this=low.copy(),
             expression=exp.Mul(
-                this=_engine("random"), expression=exp.paren(exp.Sub(this=high.copy(), expression=low.copy()))
+                this=engine_function("random"), expression=exp.paren(exp.Sub(this=high.copy(), expression=low.copy()))
             ),
         )
     )
@@ -371,12 +205,12 @@ def _random(node: exp.Rand) -> exp.Expression | None:
     """A signed number of 64 bits; with a seed a row's number decides, so the same rows have the same numbers."""
     if isinstance(node.parent, exp.Func) and not isinstance(node.parent, exp.Cast):
         return None  # of UNIFORM, NORMAL, RANDSTR: only where from they draw
-    drawn: exp.Expression = _engine("random")
+    drawn: exp.Expression = engine_function("random")
     if node.this is not None:
         if not isinstance(node.find_ancestor(exp.Where, exp.Join, exp.Group, exp.Having, exp.Select), exp.Select):
             raise unsupported("RANDOM(seed) outside the columns and the ORDER BY of a SELECT")
-        drawn = _engine("concat", node.this, exp.Literal.string("/"), exp.Window(this=exp.RowNumber()))
-    unsigned = exp.cast(_engine("hash", drawn), "INT128", dialect="duckdb")
+        drawn = engine_function("concat", node.this, exp.Literal.string("/"), exp.Window(this=exp.RowNumber()))
+    unsigned = exp.cast(engine_function("hash", drawn), "INT128", dialect="duckdb")
     return exp.cast(exp.paren(unsigned - exp.Literal.number(2**63)), "BIGINT")
 
 
@@ -402,14 +236,16 @@ def _hash(node: exp.Anonymous) -> exp.Expression | None:
     if any(a.is_star for a in node.expressions):
         raise unsupported("HASH(*)")
     values = [macro("HASH1", a) for a in node.expressions]
-    unsigned = exp.cast(_engine("hash", *values), "INT128", dialect="duckdb")
+    unsigned = exp.cast(engine_function("hash", *values), "INT128", dialect="duckdb")
     return exp.cast(exp.paren(unsigned - exp.Literal.number(2**63)), "BIGINT")
 
 
 def _trim(node: exp.Trim) -> exp.Expression:
     name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(str(node.args.get("position")), "trim")
     characters = node.expression
-    return _engine(name, macro("TEXT", node.this), characters if characters is not None else exp.Literal.string(" "))
+    return engine_function(
+        name, macro("TEXT", node.this), characters if characters is not None else exp.Literal.string(" ")
+    )
 
 
 def _named(node: exp.Anonymous) -> exp.Expression | None:
@@ -494,70 +330,16 @@ def _flatten(node: exp.Explode) -> exp.Expression | None:
 
 
 def _array(node: exp.Array) -> exp.Expression:
-    return _engine("json_array", *node.expressions)
+    return engine_function("json_array", *node.expressions)
 
 
 def _concatenate(node: exp.ArrayConcat) -> exp.Expression:
     return macro("ARRAY_CAT", node.this, *node.expressions)
 
 
-def _cast(node: exp.Cast) -> exp.Expression | None:
-    kind = node.to.this
-    if kind in exp.DataType.TEXT_TYPES:
-        if isinstance(node, exp.TryCast):
-            return _short(macro("TEXT", node.this), node.to)
-        text = node.this if isinstance(node.this, exp.Literal) and node.this.is_string else macro("TEXT", node.this)
-        if isinstance(node.this, exp.JSONExtract | exp.Bracket):
-            return _short(node.copy(), node.to) if node.to.expressions else None
-        return _short(text, node.to)
-    if kind in {exp.DataType.Type.INT, exp.DataType.Type.BIGINT} and not isinstance(node, exp.TryCast):
-        if isinstance(node.this, exp.Literal | exp.JSONExtract | exp.Bracket | exp.Boolean):
-            return None
-        return macro("ROUNDED", node.this)
-    if isinstance(node, exp.TryCast) and kind in {exp.DataType.Type.TIMESTAMPNTZ, exp.DataType.Type.TIMESTAMP}:
-        return macro("TRY_TO_TIMESTAMP", node.this)
-    if kind == exp.DataType.Type.VARIANT:
-        return macro("TO_VARIANT", node.this)
-    if kind in {exp.DataType.Type.ARRAY, exp.DataType.Type.OBJECT} and not node.to.expressions:
-        return macro("TO_ARRAY" if kind == exp.DataType.Type.ARRAY else "TO_OBJECT", node.this)
-    if kind in {exp.DataType.Type.BINARY, exp.DataType.Type.VARBINARY} and not isinstance(node, exp.TryCast):
-        return macro("BINARY", node.this)
-    if kind in {exp.DataType.Type.GEOGRAPHY, exp.DataType.Type.GEOMETRY, exp.DataType.Type.VECTOR}:
-        raise unsupported(f"the type {node.to.sql(dialect='snowflake')}")
-    return None
-
-
-def _short(text: exp.Expression, to: exp.DataType) -> exp.Expression:
-    if not to.expressions:
-        return text
-    limit = to.expressions[0].this
-    if isinstance(text, exp.Cast):
-        text.to.set("expressions", None)
-    return macro("SHORT_TEXT", text, limit)
-
-
-def _to_binary(node: exp.ToBinary) -> exp.Expression:
-    """A text is taken as hexadecimal digits, unless another format is given."""
-    given = node.args.get("format")
-    form = str(given.name).upper() if given is not None else "HEX"
-    if node.args.get("safe") or form not in {"HEX", "BASE64", "UTF-8", "UTF8"}:
-        raise unsupported("TRY_TO_BINARY" if node.args.get("safe") else f"the format {form} of a BINARY")
-    name = {"HEX": "BINARY", "BASE64": "BINARY_OF_BASE64"}.get(form, "BINARY_OF_UTF8")
-    return macro(name, node.this)
-
-
-def _to_text(node: exp.ToChar) -> exp.Expression:
-    given = node.args.get("format")
-    if given is None:
-        return macro("TEXT", node.this)
-    if re.search(r"[09$]", given.name.upper().replace("FF9", "")):
-        raise unsupported(f"TO_CHAR of a number with the format {given.name}")
-    return macro("FORMATTED", _as_timestamp(node.this), exp.Literal.string(_format_of(node)))
-
-
 _HANDLERS: dict[type[exp.Expr], Callable[..., exp.Expression | None]] = {
-    exp.DateDiff: _difference,
-    exp.Extract: _extract,
+    exp.DateDiff: date_calls.difference,
+    exp.Extract: date_calls.extract,
     exp.Hll: lambda node: exp.ApproxDistinct(this=node.this.copy()),
     exp.GroupConcat: _list,
     exp.ArrayAgg: _array_of,
@@ -575,27 +357,27 @@ _HANDLERS: dict[type[exp.Expr], Callable[..., exp.Expression | None]] = {
     exp.Div: _divide,
     exp.If: _divide_or_zero,
     exp.Avg: _average,
-    exp.TimestampTrunc: _truncate,
-    exp.DateTrunc: _truncate,
-    exp.DateAdd: _add,
-    exp.AddMonths: _add_months,
-    exp.LastDay: _last_day,
+    exp.TimestampTrunc: date_calls.truncate,
+    exp.DateTrunc: date_calls.truncate,
+    exp.DateAdd: date_calls.add,
+    exp.AddMonths: date_calls.add_months,
+    exp.LastDay: date_calls.last_day,
     exp.Anonymous: _named,
     exp.SHA2: _sha2,
     exp.SHA2Digest: _sha2,
     exp.Array: _array,
     exp.ArrayConcat: _concatenate,
-    exp.Cast: _cast,
-    exp.TryCast: _cast,
-    exp.ToBinary: _to_binary,
-    exp.ToChar: _to_text,
-    exp.TimeToStr: _format_time,
-    exp.StrToTime: _parse_time,
-    exp.TsOrDsToDate: _parse_time,
-    exp.TsOrDsToTime: _parse_time,
-    exp.TimeSlice: _time_slice,
-    exp.ConvertTimezone: _in_zone,
+    exp.Cast: casts.cast,
+    exp.TryCast: casts.cast,
+    exp.ToBinary: casts.to_binary,
+    exp.ToChar: date_calls.to_text,
+    exp.TimeToStr: date_calls.format_time,
+    exp.StrToTime: date_calls.parse_time,
+    exp.TsOrDsToDate: date_calls.parse_time,
+    exp.TsOrDsToTime: date_calls.parse_time,
+    exp.TimeSlice: date_calls.time_slice,
+    exp.ConvertTimezone: date_calls.in_zone,
     exp.Trim: _trim,
-    exp.RegrCount: lambda node: exp.cast(_engine("regr_count", node.this, node.expression), "BIGINT"),
+    exp.RegrCount: lambda node: exp.cast(engine_function("regr_count", node.this, node.expression), "BIGINT"),
     exp.RegexpReplace: _no_options("occurrence"),
 }

@@ -8,6 +8,8 @@ lets one macro serve all types; `cast_to_type(a, b)` gives `a` the type of `b` a
 
 from __future__ import annotations
 
+from sqlglot import exp
+
 HOME = "memory.main"
 PREFIX = f"{HOME}._sf_"
 
@@ -192,3 +194,13 @@ MACROS = [
     for name, bodies in _DEFINITIONS.items()
 ]
 NAMES = frozenset(_DEFINITIONS)
+
+
+def macro(name: str, *arguments: exp.Expr) -> exp.Expression:
+    """A call of one of the sandbox's macros."""
+    return exp.Anonymous(this=f"{PREFIX}{name}", expressions=[a.copy() for a in arguments])
+
+
+def engine_function(name: str, *arguments: exp.Expr) -> exp.Expression:
+    """A call of one of the engine's functions."""
+    return exp.Anonymous(this=name, expressions=[a.copy() for a in arguments])
