@@ -70,6 +70,12 @@ class Column:
     name: str
     type: str
     nullable: bool
+    limit: int | None = None  # how long its texts may be
+
+    def checks(self, number: int) -> list[str]:
+        """What is wrong with a value of `v<number>` whatever it was made of."""
+        found = [] if self.nullable else [f"WHEN v{number} IS NULL THEN {number}"]
+        return found if self.limit is None else [*found, f"WHEN length(v{number}) > {self.limit} THEN {number}"]
 
 
 @dataclass
@@ -209,8 +215,7 @@ def _load_csv(load: Load, registered: Registered, file: StagedFile) -> dict[str,
         name = identifier(f"${sources[column.name]}")
         checks.append(f"WHEN {name} IS NOT NULL AND v{i} IS NULL THEN {i}")
         raw.append(f"WHEN {i} THEN {name}")
-        if not column.nullable:
-            checks.append(f"WHEN v{i} IS NULL THEN {i}")
+        checks += column.checks(i)
     scan = f"SELECT *, {values or 'NULL'} FROM ({relation})"
     row = '"METADATA$FILE_ROW_NUMBER" AS _row'
     case = f"CASE {' '.join(checks) or 'WHEN false THEN 0'} END AS _bad"
@@ -291,6 +296,8 @@ def _first_error(
     where |= {"first_error_column_name": name, "_where": f"{place}, column {name}"}
     if row["_value"] is None:
         return SqlError(100072, "22000", f"NULL result in a non-nullable column '{column.name}'"), where
+    if column.limit is not None and len(row["_value"]) > column.limit:
+        return SqlError(100078, "22000", f"String '{row['_value']}' is too long and would be truncated"), where
     return SqlError(*conversions.wrong_value(column.type, row["_value"])), where
 
 
@@ -394,8 +401,7 @@ def _tried(load: Load, select: exp.Select) -> str:
         ]
         raw.append(f"WHEN {i} THEN r{i}::VARCHAR")
         checks.append(f"WHEN v{i} IS NULL AND r{i}::VARCHAR <> 'null' THEN {i}")
-        if not column.nullable:
-            checks.append(f"WHEN v{i} IS NULL THEN {i}")
+        checks += column.checks(i)
     select.set("expressions", wanted)
     rows_ = f"SELECT *, CASE {' '.join(checks)} END AS _bad FROM ({load.session.cursor.to_duckdb(select)})"
     return (

@@ -166,6 +166,15 @@ def test_bad_rows_may_be_left_out(
     assert rows(cursor, f"SELECT n FROM {table} ORDER BY n") == [(n,) for n in loaded]
 
 
+def test_a_text_that_is_too_long_is_a_bad_value(cursor: SnowflakeCursor, put: Put) -> None:
+    table, place = fresh("T"), put("a.csv", "1,abcd\n2,ab\n")
+    cursor.execute(f"CREATE TABLE {table} (n INT, s VARCHAR(3))")
+    with refused(100078, "too long"):
+        cursor.execute(f"COPY INTO {table} FROM {place}")
+    cursor.execute(f"COPY INTO {table} FROM {place} ON_ERROR = CONTINUE")
+    assert rows(cursor, f"SELECT * FROM {table}") == [(2, "ab")]
+
+
 def test_a_transformation_chooses_columns(cursor: SnowflakeCursor, put: Put, stage: str) -> None:
     table = fresh("T")
     cursor.execute(f"CREATE TABLE {table} (n INT, s VARCHAR DEFAULT 'none', f VARCHAR)")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlglot
 from sqlglot import exp
 
-from include.sandbox.snowflake import execution, files, inferring, loading, refresh, stages, unloading  # noqa: F401
+from include.sandbox.snowflake import execution, facts, files, inferring, loading, refresh, stages, unloading  # noqa: F401
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, not_found, syntax_error, unsupported
 from include.sandbox.snowflake.files import identifier
 from include.sandbox.snowflake.grammar import resolve_identifier, statement
@@ -100,8 +100,11 @@ def _columns(session: Session, table: TableKey) -> tuple[str, list[Column]]:
     ).table.to_pylist()
     if not found:
         raise not_found("Table", ".".join(table))
-    columns = [Column(c["column_name"], c["data_type"], c["is_nullable"]) for c in found]
-    return ".".join(identifier(str(part)) for part in key), columns
+    target = (str(key[0]), str(key[1]), str(key[2]))
+    known = facts.read(session.cursor, target)
+    limits = known.text_limits() if known else {}
+    columns = [Column(c["column_name"], c["data_type"], c["is_nullable"], limits.get(c["column_name"])) for c in found]
+    return ".".join(map(identifier, target)), columns
 
 
 def _chosen(columns: list[Column], text: str) -> list[Column]:
