@@ -387,6 +387,23 @@ def test_a_metric_can_be_kept(cursor: SnowflakeCursor, monitor: str) -> None:
     assert cursor.execute(f"SELECT COUNT(*), SUM(metric_value) FROM {name}").fetchall() == [(6, 12)]
 
 
+def test_a_distance_takes_a_time_that_grows_with_the_rows(
+    session: Session, cursor: SnowflakeCursor, monitor: str
+) -> None:
+    model, table, name = fresh("MODEL"), fresh("MANY"), fresh("MONITOR")
+    watched = json.loads(session.sql(f"DESC MODEL MONITOR {monitor}").collect()[0]["model"])["model_name"]
+    session.sql(f"CREATE MODEL {model} WITH VERSION V1 FROM MODEL {watched} VERSION V1").collect()
+    session.sql(
+        f"CREATE TABLE {table} AS SELECT '2024-01-01'::TIMESTAMP_NTZ AS ts, n::FLOAT / 60000 AS score, 0 AS class,"
+        " n::VARCHAR AS id, 'x' AS city FROM (SELECT SEQ4() AS n FROM TABLE(GENERATOR(ROWCOUNT => 60000)))"
+    ).collect()
+    create(session, name, model, table, f"BASELINE = {table}")
+    call = f"MODEL_MONITOR_DRIFT_METRIC('{name}', 'WASSERSTEIN', 'SCORE', 'ALL', {JANUARY})"
+    # Every row against every other one would take minutes.
+    cursor.execute(f"SELECT metric_value FROM TABLE({call})", timeout=30)
+    assert cursor.fetchall() == [(pytest.approx(0, abs=1e-9),)]
+
+
 def test_a_source_may_be_a_view_of_predictions(session: Session, ask: Ask, monitor: str, source: str) -> None:
     model, view, name = fresh("MODEL"), fresh("PREDICTIONS"), fresh("MONITOR")
     watched = json.loads(session.sql(f"DESC MODEL MONITOR {monitor}").collect()[0]["model"])["model_name"]
