@@ -133,6 +133,8 @@ def _divide_or_zero(node: exp.If) -> exp.Expression | None:
 
 def _average(node: exp.Avg) -> exp.Expression | None:
     """An average of whole numbers has six decimals; the window or filter that it has goes along."""
+    if node.find(exp.Placeholder):
+        return None  # it would be bound twice
     outer: exp.Expr = node
     while isinstance(outer.parent, exp.Window | exp.Filter) and outer.arg_key == "this":
         outer = outer.parent
@@ -280,8 +282,10 @@ def _compare(node: exp.Expression) -> exp.Expression | None:
     """A VARIANT is compared as a value of the other side's type, not as text."""
     for side, other in (("this", "expression"), ("expression", "this")):
         mine, theirs = node.args[side], node.args[other]
-        if not _is_variant(mine) or isinstance(theirs, exp.Null | exp.Boolean | exp.Placeholder):
+        if not _is_variant(mine) or isinstance(theirs, exp.Null | exp.Boolean):
             continue
+        if theirs.find(exp.Placeholder):
+            raise unsupported("a comparison of a VARIANT with a bound value: cast it first")
         if _is_variant(theirs):
             if not isinstance(node, exp.EQ | exp.NEQ):
                 raise unsupported("a comparison of two VARIANTs: cast one of them")
