@@ -17,6 +17,7 @@ from include.sandbox.snowflake import csv_files, formats, stages
 from include.sandbox.snowflake.csv_files import BadRecord
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, unsupported
 from include.sandbox.snowflake.formats import FileFormat
+from include.sandbox.snowflake.macros import HOME
 from include.sandbox.snowflake.tables import Registered, source
 
 if TYPE_CHECKING:
@@ -289,6 +290,11 @@ def _read(registered: Registered, select: exp.Select, table: exp.Table) -> None:
     table.replace(rows)
 
 
+def _is_macro(node: exp.Expression | None) -> bool:
+    """True for a call of the sandbox's own, as casts are, which looks at the type of what it gets."""
+    return isinstance(node, exp.Anonymous) and node.name.upper().startswith(HOME.upper())
+
+
 def _take_field(column: exp.Column, fields: dict[str, pa.DataType]) -> None:
     """Read `$1:name` as the column of the file that it is."""
     access, name, rest = column.parent, None, []
@@ -307,7 +313,7 @@ def _take_field(column: exp.Column, fields: dict[str, pa.DataType]) -> None:
     if rest:
         access.set("this", taken)
         access.expression.set("expressions", [exp.JSONPathRoot(), *rest])
-    elif isinstance(access.parent, exp.Cast):
+    elif isinstance(access.parent, exp.Cast) or _is_macro(access.parent):
         access.replace(taken)
     else:
         access.replace(exp.Anonymous(this="to_json", expressions=[taken]))
