@@ -146,6 +146,7 @@ def run(
     notes = views.take(expression, sql)
     rewrite.check_supported(expression, sql)
     files.name_positions(expression)
+    rewrite.natural_order(expression)
     rewrite.column_positions(expression)
     rewrite.name_columns(expression)
     expression = functions.translate_functions(expression, session)

@@ -119,6 +119,14 @@ def column_positions(expression: exp.Expression) -> None:
             parameter.replace(exp.PositionalColumn(this=parameter.this))
 
 
+def natural_order(expression: exp.Expression) -> None:
+    """A window ordered by SEQ4() and its like takes the rows as they come, which the engine has no number for there."""
+    for window in expression.find_all(exp.Window):
+        order = window.args.get("order")
+        if order and all(isinstance(o.this, exp.Seq1 | exp.Seq2 | exp.Seq4 | exp.Seq8) for o in order.expressions):
+            window.set("order", None)
+
+
 def qualify_tables(expression: exp.Expression, session: Session) -> None:
     """Give every table its database and schema, and a temporary one the name it has in the engine."""
     if isinstance(expression, exp.Show | exp.Use):

@@ -220,6 +220,7 @@ def test_frames_are_combined(session: Session, letters: DataFrame) -> None:
     assert letters.na.fill("z", subset=["S"]).filter(f.col("S") == "z").count() == 1
     assert session.sql("SELECT ? AS a, ? AS b", params=[1, "x"]).collect() == [Row(A=1, B="x")]
     assert sum(1 for _ in letters.to_local_iterator()) == 3
+    assert [row["ID"] for row in session.range(1, 10, 3).sort("ID").collect()] == [1, 4, 7]
 
 
 def test_samples_are_about_as_large_as_asked(session: Session) -> None:
