@@ -79,7 +79,7 @@ SOURCES: list[Callable[[exp.Expression, Registered, Any], None]] = []
 
 
 def source(function: Callable[[exp.Expression, Registered, Any], None]) -> Callable[..., None]:
-    """Register `f(expression, registered, params)`, which puts rows in the place of tables that are not the engine's."""
+    """Register `f(expression, registered, params)`, which puts rows in the place of tables that the engine lacks."""
     SOURCES.append(function)
     return function
 
