@@ -14,7 +14,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from include.sandbox import settings
-from include.sandbox.snowflake.server import Server
+from include.sandbox.snowflake.protocol.server import Server
 from include.sandbox.snowflake.session import Account
 
 VANISHED_AFTER = 3.0

@@ -27,10 +27,10 @@ from fakesnow.statement_type import statement_type_id
 from fakesnow.transforms import show
 from sqlglot import exp
 
-from include.sandbox.snowflake import history
 from include.sandbox.snowflake.errors import already_exists, not_found, unsupported
-from include.sandbox.snowflake.macros import MACROS
 from include.sandbox.snowflake.results import Result
+from include.sandbox.snowflake.sql import history
+from include.sandbox.snowflake.sql.macros import MACROS
 
 # DuckDB names of types that fakesnow's table of them lacks.
 fakesnow.rowtype.duckdb_to_sf_type.update(

@@ -10,29 +10,6 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from include.sandbox.snowflake import (
-    alterations,
-    asof,
-    batches,
-    definitions,
-    describe,
-    files,
-    functions,
-    grammar,
-    grants,
-    history,
-    inference,
-    loads,
-    model_sql,
-    names,
-    pipes,
-    refresh,
-    rewrite,
-    stages,
-    tables,
-    tags,
-    views,
-)
 from include.sandbox.snowflake.engine import upper_case
 from include.sandbox.snowflake.errors import (
     canceled,
@@ -42,11 +19,28 @@ from include.sandbox.snowflake.errors import (
     unsupported,
     wrong_statement_count,
 )
+from include.sandbox.snowflake.language import grammar, pipes
+from include.sandbox.snowflake.language.variables import substitute_variables
 from include.sandbox.snowflake.locks import Mode
+from include.sandbox.snowflake.objects import grants, refresh, tags
 from include.sandbox.snowflake.queries import OUT_OF_TURN, Query
 from include.sandbox.snowflake.results import DONE, Result, status
+from include.sandbox.snowflake.scoring import inference, model_sql
 from include.sandbox.snowflake.session import Session
-from include.sandbox.snowflake.variables import substitute_variables
+from include.sandbox.snowflake.sql import (
+    alterations,
+    asof,
+    batches,
+    definitions,
+    describe,
+    functions,
+    history,
+    names,
+    rewrite,
+    tables,
+    views,
+)
+from include.sandbox.snowflake.staging import files, loads, stages
 
 log = logging.getLogger(__name__)
 

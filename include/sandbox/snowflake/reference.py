@@ -12,16 +12,11 @@ from typing import Any
 
 from sqlglot import exp
 
-from include.sandbox.snowflake import (
-    constants,
-    grammar,
-    known_functions,
-    parameters,
-    procedures,
-    refusals,
-    statements,
-    tables,
-)
+from include.sandbox.snowflake import refusals, statements
+from include.sandbox.snowflake.automation import procedures
+from include.sandbox.snowflake.language import grammar
+from include.sandbox.snowflake.objects import parameters
+from include.sandbox.snowflake.sql import constants, known_functions, tables
 
 README = Path(__file__).parents[1] / "README.md"
 _VERBS = {"CREATE", "ALTER", "DROP", "SHOW", "EXECUTE", "COMMENT", "ON", "USE", "CALL", "SELECT"}

@@ -13,25 +13,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from include.sandbox.snowflake import grammar
-from include.sandbox.snowflake.catalog import Catalog
-from include.sandbox.snowflake.datasets import Datasets
-from include.sandbox.snowflake.dynamic_tables import Refreshes, recover
+from include.sandbox.snowflake.automation.scheduler import Scheduler
 from include.sandbox.snowflake.engine import Engine
 from include.sandbox.snowflake.errors import SqlError
+from include.sandbox.snowflake.language import grammar
+from include.sandbox.snowflake.language.variables import Variable
 from include.sandbox.snowflake.locks import LockTable
-from include.sandbox.snowflake.model_views import ModelViews
-from include.sandbox.snowflake.models import ModelStore
-from include.sandbox.snowflake.packages import PackageCache
-from include.sandbox.snowflake.parameters import DEFAULTS, Parameter
+from include.sandbox.snowflake.objects.catalog import Catalog
+from include.sandbox.snowflake.objects.dynamic_tables import Refreshes, recover
+from include.sandbox.snowflake.objects.models import ModelStore
+from include.sandbox.snowflake.objects.parameters import DEFAULTS, Parameter
+from include.sandbox.snowflake.objects.users import Users
+from include.sandbox.snowflake.objects.warehouses import Warehouses
+from include.sandbox.snowflake.protocol.query_results import ResultStore
 from include.sandbox.snowflake.queries import Queries, Query
 from include.sandbox.snowflake.query_history import QueryHistory
-from include.sandbox.snowflake.query_results import ResultStore
-from include.sandbox.snowflake.scheduler import Scheduler
+from include.sandbox.snowflake.scoring.model_views import ModelViews
+from include.sandbox.snowflake.scoring.packages import PackageCache
+from include.sandbox.snowflake.staging.datasets import Datasets
 from include.sandbox.snowflake.transactions import Transaction
-from include.sandbox.snowflake.users import Users
-from include.sandbox.snowflake.variables import Variable
-from include.sandbox.snowflake.warehouses import Warehouses
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.results import Result

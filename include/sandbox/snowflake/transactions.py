@@ -17,9 +17,9 @@ import duckdb
 
 from include.sandbox.snowflake.engine import Cursor
 from include.sandbox.snowflake.errors import SqlError
-from include.sandbox.snowflake.history import Recorder
 from include.sandbox.snowflake.locks import LockTable, Mode
 from include.sandbox.snowflake.results import Result
+from include.sandbox.snowflake.sql.history import Recorder
 
 Run = Callable[[], Result]
 Tables = frozenset[Hashable]

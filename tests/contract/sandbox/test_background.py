@@ -14,8 +14,9 @@ import snowflake.connector
 from snowflake.connector.cursor import SnowflakeCursor
 
 from include.sandbox import process
-from include.sandbox.snowflake import alerts, background, execution, statements, task_runs
-from include.sandbox.snowflake.scheduler import Scheduler
+from include.sandbox.snowflake import execution, statements
+from include.sandbox.snowflake.automation import alerts, background, task_runs
+from include.sandbox.snowflake.automation.scheduler import Scheduler
 from include.sandbox.snowflake.session import Account, Session
 
 

@@ -10,9 +10,10 @@ from typing import Any, NoReturn
 import pytest
 from starlette.testclient import TestClient
 
-from include.sandbox.snowflake import clients, execution, query_history, query_results, requests, results
-from include.sandbox.snowflake.clients import Lifetimes
-from include.sandbox.snowflake.server import Server
+from include.sandbox.snowflake import execution, query_history, results
+from include.sandbox.snowflake.protocol import clients, query_results, requests
+from include.sandbox.snowflake.protocol.clients import Lifetimes
+from include.sandbox.snowflake.protocol.server import Server
 from include.sandbox.snowflake.session import Account
 
 Ask = Callable[..., dict[str, Any]]

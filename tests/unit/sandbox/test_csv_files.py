@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.sandbox.snowflake.csv_files import ENCLOSED_EMPTY, Parser, is_plain
-from include.sandbox.snowflake.formats import checked
+from include.sandbox.snowflake.staging.csv_files import ENCLOSED_EMPTY, Parser, is_plain
+from include.sandbox.snowflake.staging.formats import checked
 
 _ENCLOSED = {"FIELD_OPTIONALLY_ENCLOSED_BY": '"', "ESCAPE_UNENCLOSED_FIELD": "NONE"}
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.sandbox.snowflake import grammar, statements
-from include.sandbox.snowflake.grammar import Sequence, Sign, Statement, Value, Word
+from include.sandbox.snowflake import statements
+from include.sandbox.snowflake.language import grammar
+from include.sandbox.snowflake.language.grammar import Sequence, Sign, Statement, Value, Word
 
 statements.load()
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from include.sandbox.snowflake import grammar, reference
+from include.sandbox.snowflake import reference
+from include.sandbox.snowflake.language import grammar
 
 
 def matched(pattern: str, sql: str) -> dict[str, str | None] | None:

@@ -6,7 +6,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from include.sandbox.snowflake import model_sql
+from include.sandbox.snowflake.scoring import model_sql
 
 
 @pytest.mark.parametrize(

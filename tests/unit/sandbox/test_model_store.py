@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from include.sandbox.snowflake.errors import SqlError
-from include.sandbox.snowflake.models import ModelStore, Version
+from include.sandbox.snowflake.objects.models import ModelStore, Version
 
 KEY = ("DB", "PUBLIC", "M")
 MANIFEST = """

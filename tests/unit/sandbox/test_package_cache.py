@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from include.sandbox.snowflake import packages
 from include.sandbox.snowflake.errors import SqlError
+from include.sandbox.snowflake.scoring import packages
 
 
 @pytest.fixture

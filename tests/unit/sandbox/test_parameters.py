@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from include.sandbox.snowflake import parameters
 from include.sandbox.snowflake.errors import SqlError
+from include.sandbox.snowflake.objects import parameters
 
 
 def test_a_parameter_is_known_in_any_case_and_others_are_refused_by_name() -> None:

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from include.sandbox.snowflake.predictions import Spool, through
+from include.sandbox.snowflake.scoring.predictions import Spool, through
 
 
 def batch(first: int, rows: int = 10) -> pa.RecordBatch:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from include.sandbox.snowflake.query_results import ResultStore
+from include.sandbox.snowflake.protocol.query_results import ResultStore
 from include.sandbox.snowflake.results import Result
 
 ROWS = 10_000  # of eight bytes

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from include.sandbox.snowflake import dynamic_tables, statements
-from include.sandbox.snowflake.dynamic_tables import KIND, lag_seconds, lag_text, now
+from include.sandbox.snowflake import statements
 from include.sandbox.snowflake.errors import SqlError
 from include.sandbox.snowflake.execution import run
+from include.sandbox.snowflake.objects import dynamic_tables
+from include.sandbox.snowflake.objects.dynamic_tables import KIND, lag_seconds, lag_text, now
 from include.sandbox.snowflake.session import Account, Session
 
 KEY = ("DB", "PUBLIC", "DT")

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from include.sandbox.snowflake import schedule
-from include.sandbox.snowflake.schedule import InvalidScheduleError, Timetable
+from include.sandbox.snowflake.automation import schedule
+from include.sandbox.snowflake.automation.schedule import InvalidScheduleError, Timetable
 
 
 def at(text: str) -> datetime:

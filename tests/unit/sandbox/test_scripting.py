@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from include.sandbox.snowflake import scanner, scripting
 from include.sandbox.snowflake.errors import SqlError
+from include.sandbox.snowflake.language import scanner, scripting
 
 
 @pytest.mark.parametrize(

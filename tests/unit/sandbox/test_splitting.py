@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.sandbox.snowflake.splitting import count_marks, statements_of
+from include.sandbox.snowflake.language.splitting import count_marks, statements_of
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from include.sandbox.snowflake import tasks
+from include.sandbox.snowflake.automation import tasks
 from include.sandbox.snowflake.errors import SqlError
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from include.sandbox.snowflake.errors import SqlError
-from include.sandbox.snowflake.rewrite import check_supported
-from include.sandbox.snowflake.variables import Variable, substitute_variables
+from include.sandbox.snowflake.language.variables import Variable, substitute_variables
+from include.sandbox.snowflake.sql.rewrite import check_supported
 
 
 def test_a_variable_is_replaced_where_it_is_one() -> None:

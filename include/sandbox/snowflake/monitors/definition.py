@@ -14,7 +14,7 @@ from include.sandbox.snowflake.monitors.performance import METRICS, MULTI_CLASS,
 from include.sandbox.snowflake.monitors.windows import seconds_of
 
 if TYPE_CHECKING:
-    from include.sandbox.snowflake.catalog import Entry
+    from include.sandbox.snowflake.objects.catalog import Entry
 
 ACTIVE, SUSPENDED = "ACTIVE", "SUSPENDED"
 MOST_MONITORS, MOST_FEATURES, MOST_SEGMENTS = 250, 500, 5

@@ -13,7 +13,7 @@ from include.sandbox.snowflake.monitors.definition import FEATURE_KINDS, ROLES, 
 from include.sandbox.snowflake.results import CREATED_ON
 
 if TYPE_CHECKING:
-    from include.sandbox.snowflake.catalog import Entry
+    from include.sandbox.snowflake.objects.catalog import Entry
     from include.sandbox.snowflake.session import Session
 
 COLUMNS = {

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, syntax_error, unsupported
-from include.sandbox.snowflake.grammar import resolve_identifier, unquote
-from include.sandbox.snowflake.scanner import Token, tokens
+from include.sandbox.snowflake.language.grammar import resolve_identifier, unquote
+from include.sandbox.snowflake.language.scanner import Token, tokens
 
 OWNER = "MODEL MONITOR"
 

@@ -24,8 +24,8 @@ from include.sandbox.snowflake.monitors.definition import Monitor, kind_of
 from include.sandbox.snowflake.session import Session
 
 if TYPE_CHECKING:
-    from include.sandbox.snowflake.catalog import Key
     from include.sandbox.snowflake.monitors.windows import TimeRange
+    from include.sandbox.snowflake.objects.catalog import Key
     from include.sandbox.snowflake.session import Account
 
 KIND = "MODEL MONITOR"

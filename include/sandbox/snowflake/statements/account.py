@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from include.sandbox.snowflake.errors import not_found
-from include.sandbox.snowflake.grammar import split_name, statement
+from include.sandbox.snowflake.language.grammar import split_name, statement
 from include.sandbox.snowflake.results import Result, rows
-from include.sandbox.snowflake.tables import information_schema
+from include.sandbox.snowflake.sql.tables import information_schema
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from sqlglot import exp
 
-from include.sandbox.snowflake import alerts, background, properties, scanner, schedule, scripting, shows
-from include.sandbox.snowflake.background import BackgroundSession
-from include.sandbox.snowflake.catalog import Entry
-from include.sandbox.snowflake.constants import constant_function
+from include.sandbox.snowflake.automation import alerts, background, schedule
+from include.sandbox.snowflake.automation.background import BackgroundSession
+from include.sandbox.snowflake.automation.histories import window
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, not_found, syntax_error, unsupported
-from include.sandbox.snowflake.grammar import Effect, statement
-from include.sandbox.snowflake.histories import window
+from include.sandbox.snowflake.language import properties, scanner, scripting, shows
+from include.sandbox.snowflake.language.grammar import Effect, statement
+from include.sandbox.snowflake.objects.catalog import Entry
 from include.sandbox.snowflake.results import CREATED_ON, DONE, Result, dropped, rows, status
+from include.sandbox.snowflake.sql.constants import constant_function
+from include.sandbox.snowflake.sql.tables import Arguments, table_function
 from include.sandbox.snowflake.statements import tags  # noqa: F401 (ALTER ... SET TAG is to be found before ours)
-from include.sandbox.snowflake.tables import Arguments, table_function
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 import sqlglot
 from sqlglot import exp
 
-from include.sandbox.snowflake import execution, facts, files, inferring, loading, refresh, stages, unloading  # noqa: F401
+from include.sandbox.snowflake import execution
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, not_found, syntax_error, unsupported
-from include.sandbox.snowflake.files import identifier
-from include.sandbox.snowflake.grammar import resolve_identifier, statement
-from include.sandbox.snowflake.loading import Column, Load
+from include.sandbox.snowflake.language.grammar import resolve_identifier, statement
+from include.sandbox.snowflake.language.options import Reader
 from include.sandbox.snowflake.locks import Mode
-from include.sandbox.snowflake.options import Reader
+from include.sandbox.snowflake.objects import refresh
 from include.sandbox.snowflake.results import Result
-from include.sandbox.snowflake.unloading import Unload
+from include.sandbox.snowflake.sql import facts
+from include.sandbox.snowflake.staging import files, inferring, loading, stages, unloading  # noqa: F401
+from include.sandbox.snowflake.staging.files import identifier
+from include.sandbox.snowflake.staging.loading import Column, Load
+from include.sandbox.snowflake.staging.unloading import Unload
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session, TableKey

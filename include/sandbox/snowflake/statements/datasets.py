@@ -13,14 +13,16 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from include.sandbox.snowflake import shows, stages, transfers
-from include.sandbox.snowflake.constants import constant_function
-from include.sandbox.snowflake.datasets import KIND, Key, Version
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, not_found, syntax_error, unsupported
 from include.sandbox.snowflake.execution import run
-from include.sandbox.snowflake.files import identifier, text
-from include.sandbox.snowflake.grammar import Effect, matches, resolve_identifier, statement, tokens, unquote
+from include.sandbox.snowflake.language import shows
+from include.sandbox.snowflake.language.grammar import Effect, matches, resolve_identifier, statement, tokens, unquote
+from include.sandbox.snowflake.protocol import transfers
 from include.sandbox.snowflake.results import CREATED_ON, Result, dropped, rows, status
+from include.sandbox.snowflake.sql.constants import constant_function
+from include.sandbox.snowflake.staging import stages
+from include.sandbox.snowflake.staging.datasets import KIND, Key, Version
+from include.sandbox.snowflake.staging.files import identifier, text
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from include.sandbox.snowflake import describe, dynamic_tables, refresh, shows
-from include.sandbox.snowflake.dynamic_tables import DOWNSTREAM, KIND, quoted, timestamp
 from include.sandbox.snowflake.errors import unsupported
-from include.sandbox.snowflake.grammar import split_name, statement
+from include.sandbox.snowflake.language import shows
+from include.sandbox.snowflake.language.grammar import split_name, statement
+from include.sandbox.snowflake.objects import dynamic_tables, refresh
+from include.sandbox.snowflake.objects.dynamic_tables import DOWNSTREAM, KIND, quoted, timestamp
 from include.sandbox.snowflake.results import CREATED_ON, Result, rows
-from include.sandbox.snowflake.tables import Arguments, table_function
+from include.sandbox.snowflake.sql import describe
+from include.sandbox.snowflake.sql.tables import Arguments, table_function
 
 if TYPE_CHECKING:
-    from include.sandbox.snowflake.catalog import Entry
+    from include.sandbox.snowflake.objects.catalog import Entry
     from include.sandbox.snowflake.session import Session
 
 _SHOWN = {

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from sqlglot import exp
 
-from include.sandbox.snowflake import dynamic_tables, refresh, tags
-from include.sandbox.snowflake.dynamic_tables import KIND, Definition, Key, quoted, timestamp
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, already_exists, not_found, syntax_error, unsupported
 from include.sandbox.snowflake.execution import run
-from include.sandbox.snowflake.grammar import Effect, assigned, statement, unquote
+from include.sandbox.snowflake.language.grammar import Effect, assigned, statement, unquote
+from include.sandbox.snowflake.language.variables import substitute_variables
+from include.sandbox.snowflake.objects import dynamic_tables, refresh, tags
+from include.sandbox.snowflake.objects.dynamic_tables import KIND, Definition, Key, quoted, timestamp
 from include.sandbox.snowflake.results import CREATED_ON, DONE, Result, dropped, rows, status
 
 # Its SET TAG comes before the SET of this module, which takes any option.
 from include.sandbox.snowflake.statements import tags as tag_statements
-from include.sandbox.snowflake.variables import substitute_variables
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session

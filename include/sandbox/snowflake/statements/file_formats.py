@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from include.sandbox.snowflake import formats, options
 from include.sandbox.snowflake.errors import already_exists, not_found, syntax_error, unsupported
-from include.sandbox.snowflake.grammar import Effect, matches, statement
-from include.sandbox.snowflake.options import Reader
+from include.sandbox.snowflake.language import options
+from include.sandbox.snowflake.language.grammar import Effect, matches, statement
+from include.sandbox.snowflake.language.options import Reader
 from include.sandbox.snowflake.results import CREATED_ON, DONE, Result, dropped, rows, status
+from include.sandbox.snowflake.staging import formats
 from include.sandbox.snowflake.statements.stages import scope_of
 
 if TYPE_CHECKING:

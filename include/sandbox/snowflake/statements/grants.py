@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from include.sandbox.snowflake import constants, grants, roles, scanner
 from include.sandbox.snowflake.errors import already_exists, syntax_error, unsupported
-from include.sandbox.snowflake.grammar import matches, resolve_identifier, split_name, statement, unquote
-from include.sandbox.snowflake.grants import Grant
+from include.sandbox.snowflake.language import scanner
+from include.sandbox.snowflake.language.grammar import matches, resolve_identifier, split_name, statement, unquote
+from include.sandbox.snowflake.language.scanner import Token
+from include.sandbox.snowflake.objects import grants, roles
+from include.sandbox.snowflake.objects.grants import Grant
 from include.sandbox.snowflake.results import CREATED_ON, DONE, Result, dropped, rows, status
-from include.sandbox.snowflake.scanner import Token
+from include.sandbox.snowflake.sql import constants
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session

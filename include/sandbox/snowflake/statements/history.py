@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from include.sandbox.snowflake import constants, scanner
 from include.sandbox.snowflake.errors import (
     COMPILATION,
     SqlError,
@@ -15,11 +14,13 @@ from include.sandbox.snowflake.errors import (
     statement_not_found,
     syntax_error,
 )
-from include.sandbox.snowflake.grammar import resolve_identifier, statement, unquote
+from include.sandbox.snowflake.language import scanner
+from include.sandbox.snowflake.language.grammar import resolve_identifier, statement, unquote
 from include.sandbox.snowflake.queries import OUT_OF_TURN
 from include.sandbox.snowflake.query_history import KEPT_FOR, Record
 from include.sandbox.snowflake.results import DONE, Result, rows, status
-from include.sandbox.snowflake.tables import Arguments, table_function
+from include.sandbox.snowflake.sql import constants
+from include.sandbox.snowflake.sql.tables import Arguments, table_function
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session

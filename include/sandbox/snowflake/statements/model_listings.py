@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import yaml
 
-from include.sandbox.snowflake import shows
-from include.sandbox.snowflake.grammar import matches, resolve_identifier, statement
+from include.sandbox.snowflake.language import shows
+from include.sandbox.snowflake.language.grammar import matches, resolve_identifier, statement
 from include.sandbox.snowflake.results import CREATED_ON, Result, rows
-from include.sandbox.snowflake.tables import information_schema
+from include.sandbox.snowflake.sql.tables import information_schema
 
 if TYPE_CHECKING:
-    from include.sandbox.snowflake.methods import Method
-    from include.sandbox.snowflake.models import Model, Version
+    from include.sandbox.snowflake.objects.methods import Method
+    from include.sandbox.snowflake.objects.models import Model, Version
     from include.sandbox.snowflake.session import Session
 
 

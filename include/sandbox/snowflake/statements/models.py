@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include.sandbox.snowflake import stages
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, not_found, syntax_error, unsupported
-from include.sandbox.snowflake.grammar import Effect, assigned, resolve_identifier, statement, unquote
-from include.sandbox.snowflake.models import model_exists
+from include.sandbox.snowflake.language.grammar import Effect, assigned, resolve_identifier, statement, unquote
+from include.sandbox.snowflake.objects.models import model_exists
 from include.sandbox.snowflake.results import DONE, Result, dropped, status
+from include.sandbox.snowflake.staging import stages
 
 if TYPE_CHECKING:
-    from include.sandbox.snowflake.models import ModelKey, Version
+    from include.sandbox.snowflake.objects.models import ModelKey, Version
     from include.sandbox.snowflake.session import Session
 
 _CREATE = "CREATE [replace:OR REPLACE] MODEL [absent:IF NOT EXISTS] {name:name} [WITH VERSION {version:word}]"

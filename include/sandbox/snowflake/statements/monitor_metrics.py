@@ -30,7 +30,7 @@ from include.sandbox.snowflake.monitors.performance import (
     statistic_sql,
 )
 from include.sandbox.snowflake.monitors.windows import TimeRange, invalid_argument, time_range
-from include.sandbox.snowflake.tables import Arguments, table_function
+from include.sandbox.snowflake.sql.tables import Arguments, table_function
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from include.sandbox.snowflake import execution
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, already_exists, not_found, syntax_error
-from include.sandbox.snowflake.grammar import statement
+from include.sandbox.snowflake.language.grammar import statement
+from include.sandbox.snowflake.language.shows import listed
 from include.sandbox.snowflake.monitors import describing, options, reading
 from include.sandbox.snowflake.monitors.definition import (
     ACTIVE,
@@ -26,11 +27,10 @@ from include.sandbox.snowflake.monitors.definition import (
 )
 from include.sandbox.snowflake.monitors.reading import KIND
 from include.sandbox.snowflake.results import DONE, Result, dropped, rows, status
-from include.sandbox.snowflake.shows import listed
 
 if TYPE_CHECKING:
-    from include.sandbox.snowflake.catalog import Entry, Key
-    from include.sandbox.snowflake.models import Version
+    from include.sandbox.snowflake.objects.catalog import Entry, Key
+    from include.sandbox.snowflake.objects.models import Version
     from include.sandbox.snowflake.session import Account, Session
 
 _CREATE: dict[str, options.Kind] = {

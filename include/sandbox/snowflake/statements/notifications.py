@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from include.sandbox.snowflake import mail, properties
-from include.sandbox.snowflake.constants import constant_function
+from include.sandbox.snowflake.automation import mail
+from include.sandbox.snowflake.automation.mail import Mail
+from include.sandbox.snowflake.automation.procedures import procedure, texts, value_result
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, invalid_argument_types, unsupported
-from include.sandbox.snowflake.grammar import Effect, matches, resolve_identifier, statement
-from include.sandbox.snowflake.mail import Mail
-from include.sandbox.snowflake.procedures import procedure, texts, value_result
+from include.sandbox.snowflake.language import properties
+from include.sandbox.snowflake.language.grammar import Effect, matches, resolve_identifier, statement
 from include.sandbox.snowflake.results import CREATED_ON, DONE, Result, dropped, rows, status
+from include.sandbox.snowflake.sql.constants import constant_function
 
 if TYPE_CHECKING:
-    from include.sandbox.snowflake.catalog import Entry, Key
+    from include.sandbox.snowflake.objects.catalog import Entry, Key
     from include.sandbox.snowflake.session import Session
 
 _KIND = "INTEGRATION"

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from include.sandbox.snowflake import shows
 from include.sandbox.snowflake.errors import not_found
-from include.sandbox.snowflake.grammar import statement
+from include.sandbox.snowflake.language import shows
+from include.sandbox.snowflake.language.grammar import statement
 from include.sandbox.snowflake.results import CREATED_ON, Result, dropped, rows, status
 
 if TYPE_CHECKING:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from include.sandbox.snowflake import execution, parameters, scanner
+from include.sandbox.snowflake import execution
 from include.sandbox.snowflake.errors import syntax_error, unsupported
-from include.sandbox.snowflake.grammar import matches, resolve_identifier, statement, unquote
+from include.sandbox.snowflake.language import scanner
+from include.sandbox.snowflake.language.grammar import matches, resolve_identifier, statement, unquote
+from include.sandbox.snowflake.language.variables import Variable
+from include.sandbox.snowflake.objects import parameters
 from include.sandbox.snowflake.results import CREATED_ON, DONE, Result, rows, status
-from include.sandbox.snowflake.variables import Variable
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session

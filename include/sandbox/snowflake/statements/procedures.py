@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from include.sandbox.snowflake import execution, scanner, scripting
+from include.sandbox.snowflake import execution
+from include.sandbox.snowflake.automation.procedures import CALL, PROCEDURES
 from include.sandbox.snowflake.errors import syntax_error, unsupported
-from include.sandbox.snowflake.grammar import split_name, statement, unquote
-from include.sandbox.snowflake.procedures import CALL, PROCEDURES
+from include.sandbox.snowflake.language import scanner, scripting
+from include.sandbox.snowflake.language.grammar import split_name, statement, unquote
 from include.sandbox.snowflake.results import Result
 
 if TYPE_CHECKING:

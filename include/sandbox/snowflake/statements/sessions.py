@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from include.sandbox.snowflake import roles
 from include.sandbox.snowflake.errors import COMPILATION, SqlError
-from include.sandbox.snowflake.grammar import resolve_identifier, split_name, statement
+from include.sandbox.snowflake.language.grammar import resolve_identifier, split_name, statement
+from include.sandbox.snowflake.objects import roles
 from include.sandbox.snowflake.results import DONE, Result, status
 
 if TYPE_CHECKING:

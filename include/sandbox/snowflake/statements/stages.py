@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from include.sandbox.snowflake import formats, options, stages, transfers
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, not_found, syntax_error, unsupported
-from include.sandbox.snowflake.grammar import Effect, matches, statement, unquote
-from include.sandbox.snowflake.options import Reader, boolean, invalid_option, invalid_value, number
+from include.sandbox.snowflake.language import options
+from include.sandbox.snowflake.language.grammar import Effect, matches, statement, unquote
+from include.sandbox.snowflake.language.options import Reader, boolean, invalid_option, invalid_value, number
+from include.sandbox.snowflake.protocol import transfers
 from include.sandbox.snowflake.results import CREATED_ON, Result, dropped, rows, status
+from include.sandbox.snowflake.staging import formats, stages
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session, TableKey

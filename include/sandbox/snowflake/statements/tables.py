@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from sqlglot import exp
 
-from include.sandbox.snowflake import describe, facts, shows
-from include.sandbox.snowflake.constants import constant_function
 from include.sandbox.snowflake.errors import not_found, unsupported
-from include.sandbox.snowflake.facts import Facts
-from include.sandbox.snowflake.grammar import Effect, matches, split_name, statement
+from include.sandbox.snowflake.language import shows
+from include.sandbox.snowflake.language.grammar import Effect, matches, split_name, statement
 from include.sandbox.snowflake.results import CREATED_ON, DONE, Result, rows, status
-from include.sandbox.snowflake.tables import information_schema
+from include.sandbox.snowflake.sql import describe, facts
+from include.sandbox.snowflake.sql.constants import constant_function
+from include.sandbox.snowflake.sql.facts import Facts
+from include.sandbox.snowflake.sql.tables import information_schema
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session

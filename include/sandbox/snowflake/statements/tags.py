@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from include.sandbox.snowflake import grammar, tags
-from include.sandbox.snowflake.constants import constant_function
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, syntax_error, unsupported
-from include.sandbox.snowflake.grammar import Effect, resolve_identifier, split_name, statement, unquote
+from include.sandbox.snowflake.language import grammar
+from include.sandbox.snowflake.language.grammar import Effect, resolve_identifier, split_name, statement, unquote
+from include.sandbox.snowflake.language.shows import listed
+from include.sandbox.snowflake.objects import tags
 from include.sandbox.snowflake.results import CREATED_ON, DONE, Result, dropped, rows, status
-from include.sandbox.snowflake.shows import listed
-from include.sandbox.snowflake.tables import Arguments, table_function
+from include.sandbox.snowflake.sql.constants import constant_function
+from include.sandbox.snowflake.sql.tables import Arguments, table_function
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from include.sandbox.snowflake import background, schedule, task_runs, tasks
-from include.sandbox.snowflake.background import BackgroundSession
-from include.sandbox.snowflake.constants import constant_function
+from include.sandbox.snowflake.automation import background, schedule, task_runs, tasks
+from include.sandbox.snowflake.automation.background import BackgroundSession
+from include.sandbox.snowflake.automation.histories import window
+from include.sandbox.snowflake.automation.procedures import procedure, texts, value_result
 from include.sandbox.snowflake.errors import SqlError, invalid_argument_types, unsupported
-from include.sandbox.snowflake.grammar import split_name
-from include.sandbox.snowflake.histories import window
-from include.sandbox.snowflake.procedures import procedure, texts, value_result
+from include.sandbox.snowflake.language.grammar import split_name
 from include.sandbox.snowflake.results import CREATED_ON, Result, rows
+from include.sandbox.snowflake.sql.constants import constant_function
+from include.sandbox.snowflake.sql.tables import Arguments, table_function
 from include.sandbox.snowflake.statements.tasks import COLUMNS, row
-from include.sandbox.snowflake.tables import Arguments, table_function
 
 if TYPE_CHECKING:
-    from include.sandbox.snowflake.catalog import Entry
+    from include.sandbox.snowflake.automation.task_runs import GraphRun
+    from include.sandbox.snowflake.objects.catalog import Entry
     from include.sandbox.snowflake.session import Session
-    from include.sandbox.snowflake.task_runs import GraphRun
 
 _TASK_COLUMNS = {
     **dict.fromkeys(["QUERY_ID", "NAME", "DATABASE_NAME", "SCHEMA_NAME", "QUERY_TEXT", "CONDITION_TEXT"], pa.string()),

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from include.sandbox.snowflake import background, properties, scanner, shows, task_runs, task_text, tasks
+from include.sandbox.snowflake.automation import background, task_runs, task_text, tasks
+from include.sandbox.snowflake.automation.procedures import value_result
 from include.sandbox.snowflake.errors import SqlError, already_exists, syntax_error
-from include.sandbox.snowflake.grammar import Effect, split_name, statement, unquote
-from include.sandbox.snowflake.procedures import value_result
+from include.sandbox.snowflake.language import properties, scanner, shows
+from include.sandbox.snowflake.language.grammar import Effect, split_name, statement, unquote
 from include.sandbox.snowflake.results import CREATED_ON, DONE, Result, dropped, rows, status
 from include.sandbox.snowflake.statements import tags  # noqa: F401 (ALTER ... SET TAG is to be found before ours)
 
 if TYPE_CHECKING:
-    from include.sandbox.snowflake.catalog import Entry, Key
+    from include.sandbox.snowflake.objects.catalog import Entry, Key
     from include.sandbox.snowflake.session import Session
 
 

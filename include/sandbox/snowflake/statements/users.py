@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from include.sandbox.snowflake import properties, users
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, unsupported
-from include.sandbox.snowflake.grammar import matches, resolve_identifier, statement
-from include.sandbox.snowflake.grants import shown
+from include.sandbox.snowflake.language import properties
+from include.sandbox.snowflake.language.grammar import matches, resolve_identifier, statement
+from include.sandbox.snowflake.objects import users
+from include.sandbox.snowflake.objects.grants import shown
+from include.sandbox.snowflake.objects.users import User
 from include.sandbox.snowflake.queries import OUT_OF_TURN
 from include.sandbox.snowflake.results import CREATED_ON, DONE, Result, dropped, rows, status
-from include.sandbox.snowflake.users import User
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session

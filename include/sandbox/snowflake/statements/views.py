@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from include.sandbox.snowflake import shows, views
 from include.sandbox.snowflake.errors import not_found
-from include.sandbox.snowflake.grammar import Effect, statement, unquote
+from include.sandbox.snowflake.language import shows
+from include.sandbox.snowflake.language.grammar import Effect, statement, unquote
 from include.sandbox.snowflake.results import CREATED_ON, DONE, Result, rows, status
+from include.sandbox.snowflake.sql import views
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session

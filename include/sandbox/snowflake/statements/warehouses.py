@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from include.sandbox.snowflake import properties, warehouses
 from include.sandbox.snowflake.errors import SqlError, already_exists
-from include.sandbox.snowflake.grammar import matches, resolve_identifier, statement
+from include.sandbox.snowflake.language import properties
+from include.sandbox.snowflake.language.grammar import matches, resolve_identifier, statement
+from include.sandbox.snowflake.objects import warehouses
 from include.sandbox.snowflake.queries import OUT_OF_TURN
 from include.sandbox.snowflake.results import CREATED_ON, DONE, Result, dropped, rows, status
 
 if TYPE_CHECKING:
-    from include.sandbox.snowflake.catalog import Entry
+    from include.sandbox.snowflake.objects.catalog import Entry
     from include.sandbox.snowflake.session import Session
 
 _KINDS = {

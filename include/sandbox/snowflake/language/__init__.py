@@ -1,0 +1,1 @@
+"""The text of statements, before and beside the SQL parser: the grammar language, tokens, option lists, scripting."""

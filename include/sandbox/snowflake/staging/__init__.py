@@ -1,0 +1,1 @@
+"""Stages and the files in them: reading, loading, unloading, and datasets."""
