@@ -6,7 +6,6 @@ the service would not read again is kept in files: the baseline, and the source 
 
 from __future__ import annotations
 
-import os
 import threading
 import uuid
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from include.sandbox.snowflake import execution
+from include.sandbox.snowflake import durable, execution
 from include.sandbox.snowflake.errors import SqlError, invalid_identifier
 from include.sandbox.snowflake.monitors.definition import Monitor, kind_of
 from include.sandbox.snowflake.session import Session
@@ -93,9 +92,7 @@ def take_snapshot(session: Session, table: list[str], columns: list[str]) -> str
     file = folder / f"{uuid.uuid4().hex}.parquet"
     pq.write_table(rows, file)
     for path in (file, folder):
-        descriptor = os.open(path, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
+        durable.sync(path)
     return file.name
 
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from include.sandbox.snowflake import durable
 from include.sandbox.snowflake.errors import already_exists, not_found
 
 Key = tuple[str, str, str]
@@ -161,15 +162,9 @@ class Catalog:
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-            self.changes += 1
+        with self._lock, durable.transaction(self._db) as db:
+            yield db
+        self.changes += 1
 
     def _delete(self, kind: str, key: Key) -> None:
         self._db.execute("DELETE FROM objects WHERE (kind, database, schema, name) = (?, ?, ?, ?)", [kind, *key])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 import uuid
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from include.sandbox.snowflake import durable
 from include.sandbox.snowflake.errors import COMPILATION, SqlError
 from include.sandbox.snowflake.objects.methods import read_contents
 
@@ -51,7 +51,7 @@ class FileStore:
             shutil.copytree(source, files.folder)
             _check(files.folder)
             for path in [*files.folder.rglob("*"), files.folder, self._root]:
-                _sync(path)
+                durable.sync(path)
         except BaseException as error:
             shutil.rmtree(files.folder, ignore_errors=True)
             if isinstance(error, OSError):
@@ -79,11 +79,3 @@ def _check(folder: Path) -> None:
         raise SqlError(1008, "22023", f"{COMPILATION}the files are not a model's package ({detail})") from None
     if not methods:
         raise SqlError(1008, "22023", f"{COMPILATION}the model's package has no methods")
-
-
-def _sync(path: Path) -> None:
-    opened = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from include.sandbox.snowflake import durable
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, already_exists, not_found
 from include.sandbox.snowflake.objects.methods import Contents, Method, read_contents
 from include.sandbox.snowflake.objects.model_files import Files, FileStore
@@ -309,14 +310,8 @@ class ModelStore:
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+        with self._lock, durable.transaction(self._db) as db:
+            yield db
 
     def _find(self, key: ModelKey) -> sqlite3.Row | None:
         found: sqlite3.Row | None = self._db.execute(

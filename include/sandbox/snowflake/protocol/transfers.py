@@ -26,6 +26,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from include.sandbox.snowflake import durable
+
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Account
 
@@ -87,7 +89,7 @@ async def _receive(request: Request, incoming: Path, root: Path, file: Path) -> 
         with partial.open("wb") as out:
             async for chunk in request.stream():
                 out.write(chunk)
-            await asyncio.to_thread(_sync, out.fileno())
+            await asyncio.to_thread(os.fsync, out.fileno())
         if not root.is_dir():  # the stage was dropped meanwhile
             return Response(status_code=404)
         await asyncio.to_thread(publish, partial, file)
@@ -101,22 +103,15 @@ def copy(source: Path, target: Path, incoming: Path) -> None:
     incoming.mkdir(parents=True, exist_ok=True)
     partial = incoming / uuid.uuid4().hex
     shutil.copyfile(source, partial)
+    durable.sync(partial)
     publish(partial, target)
-
-
-def _sync(descriptor: int) -> None:
-    os.fsync(descriptor)
 
 
 def publish(partial: Path, file: Path) -> None:
     """Let a finished file be seen under its name."""
     file.parent.mkdir(parents=True, exist_ok=True)
     partial.replace(file)
-    descriptor = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    durable.sync(file.parent)
 
 
 def _describe(file: Path) -> Response:

@@ -6,7 +6,6 @@ version wholly or not at all.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import threading
@@ -16,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from include.sandbox.snowflake import durable
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, unsupported
 from include.sandbox.snowflake.staging.stages import Place, snow_place
 
@@ -87,9 +87,9 @@ class Datasets:
     def add(self, key: Key, version: Version) -> None:
         """Let a version be seen, when all its files are on disk."""
         for file in version.folder.rglob("*"):
-            _sync(file)
-        _sync(version.folder)
-        _sync(self._files)
+            durable.sync(file)
+        durable.sync(version.folder)
+        durable.sync(self._files)
         added: dict[str, Any] = {
             "name": version.name,
             "folder": version.folder.name,
@@ -132,14 +132,6 @@ class Datasets:
 def no_dataset(key: Key) -> SqlError:
     """A dataset that is not there."""
     return SqlError(_NO_DATASET, "02000", f"{COMPILATION}Dataset '{'.'.join(key)}' does not exist or not authorized.")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @snow_place("dataset")
