@@ -1,58 +1,25 @@
-"""Every place where fakesnow's insides are touched: its databases on disk, its cursor, its type table.
+"""The engine: the account's databases in DuckDB files, and each session's way into them.
 
-The rest of the sandbox sees `Engine` (the account's DuckDB) and `Cursor` (one session's
-way into it) only, so a new release of fakesnow is a change to this file.
+The rest of the sandbox sees `Engine` and `Cursor` only; what they take from fakesnow is in `fakesnow_seams`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import threading
-import warnings
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import fakesnow.cursor
-import fakesnow.fakes
-import fakesnow.info_schema
-import fakesnow.macros
-import fakesnow.rowtype
-import fakesnow.transforms.stage
 import pyarrow as pa
-from fakesnow import transforms
-from fakesnow.statement_type import statement_type_id
-from fakesnow.transforms import show
 from sqlglot import exp
 
+from include.sandbox.snowflake import fakesnow_seams
 from include.sandbox.snowflake.errors import already_exists, not_found, unsupported
 from include.sandbox.snowflake.results import Result
 from include.sandbox.snowflake.sql import history
 from include.sandbox.snowflake.sql.macros import MACROS
-
-# DuckDB names of types that fakesnow's table of them lacks.
-fakesnow.rowtype.duckdb_to_sf_type.update(
-    {
-        "FLOAT": "real",
-        "TINYINT": "fixed",
-        "SMALLINT": "fixed",
-        "UTINYINT": "fixed",
-        "USMALLINT": "fixed",
-        "UINTEGER": "fixed",
-        "UHUGEINT": "fixed",
-        "TIMESTAMP_S": "timestamp_ntz",
-        "TIMESTAMP_MS": "timestamp_ntz",
-        "UUID": "text",
-    }
-)
-# It turns the sum of whole numbers into a float, for the sake of sums of text, which are refused instead.
-transforms.numeric_agg_implicit_cast = lambda expression: expression
-# It keeps comments and lengths of texts in another file than the tables; `facts` keeps them with the tables.
-fakesnow.info_schema.insert_table_comment_sql = lambda *_: "SELECT 1"
-fakesnow.info_schema.insert_text_lengths_sql = lambda *_: "SELECT 1"
-warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
 
 # What COPY has loaded into a database's tables: there, so that it is written with the rows or not at all.
 LOADS = "_fs_information_schema._sandbox_loaded_files"
@@ -60,10 +27,6 @@ LOADS_COLUMNS = (
     "table_id VARCHAR, file VARCHAR, content_key VARCHAR, loaded_at TIMESTAMP, "
     "status VARCHAR, rows_parsed BIGINT, rows_loaded BIGINT, errors_seen BIGINT"
 )
-# Importing it makes a folder in the temporary directory, which is not used here.
-with contextlib.suppress(OSError):
-    Path(fakesnow.transforms.stage.LOCAL_BUCKET_PATH).rmdir()
-
 _GLOBAL = "_fs_global"
 _MADE = "_fs_information_schema._sandbox_made"
 _INTERNAL = {"memory", "system", "temp", _GLOBAL}
@@ -77,7 +40,7 @@ class Engine:
         self._databases.mkdir(parents=True, exist_ok=True)
         self.stages = folder / "stages"
         self.stages.mkdir(exist_ok=True)
-        fakesnow.transforms.stage.LOCAL_BUCKET_PATH = str(self.stages)
+        fakesnow_seams.keep_files_in(self.stages)
         self.ddl = threading.RLock()
         self._duck = duckdb.connect(":memory:", config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
         self._duck.execute("SET GLOBAL TimeZone = 'UTC'")
@@ -86,10 +49,8 @@ class Engine:
         shutil.rmtree(folder / "spill", ignore_errors=True)  # what a server that was killed has left
         self._duck.execute(f"SET temp_directory = '{folder / 'spill'}'")
         self._duck.execute(f"ATTACH '{folder / 'account.db'}' AS {_GLOBAL}")
-        self._duck.execute(fakesnow.info_schema.fs_global_creation_sql())
-        self._duck.execute(show.fs_global_creation_sql())
-        for macro in MACROS:
-            self._duck.execute(macro)
+        for sql in [*fakesnow_seams.account_sql(), *MACROS]:
+            self._duck.execute(sql)
         for file in list(self._databases.iterdir()):
             is_orphan = file.name.endswith(".db.wal") and not file.with_suffix("").exists()
             if is_orphan or file.name.endswith((".new", ".new.wal", ".dropped")):
@@ -100,10 +61,8 @@ class Engine:
     def _attach(self, name: str, suffix: str = "db") -> None:
         path = str(self._databases / f"{name}.{suffix}").replace("'", "''")
         self._duck.execute(f"ATTACH '{path}' AS \"{name}\"")
-        views = fakesnow.info_schema.per_db_creation_sql(f'"{name}"').replace(f"'\"{name}\"'", f"'{name}'")
-        # The engine only estimates the number of rows; nothing is better than something wrong.
-        self._duck.execute(views.replace("tables.estimated_size AS", "NULL::BIGINT AS"))
-        self._duck.execute(fakesnow.macros.creation_sql(f'"{name}"'))
+        for sql in fakesnow_seams.database_sql(name):
+            self._duck.execute(sql)
         history.prepare(self._duck, name)
         self._duck.execute(f'CREATE TABLE IF NOT EXISTS "{name}".{_MADE} (name VARCHAR, made_on TIMESTAMPTZ)')
         self._duck.execute(f'CREATE TABLE IF NOT EXISTS "{name}".{LOADS} ({LOADS_COLUMNS})')
@@ -215,43 +174,35 @@ class Cursor:
 
     def __init__(self, duck: duckdb.DuckDBPyConnection) -> None:
         self.duck = duck
-        self._results: dict[str, tuple[Any, ...]] = {}
-        self._connection = fakesnow.fakes.FakeSnowflakeConnection(
-            duck, self._results, create_database=False, create_schema=False
-        )
-        self._cursor = fakesnow.cursor.FakeSnowflakeCursor(self._connection, duck)
+        self._statements = fakesnow_seams.Statements(duck)
         words = duck.execute("SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'")
         # These two are parsed as names where they are not: ORDER BY ALL, VALUES (DEFAULT).
         self._reserved = {word for (word,) in words.fetchall()} - {"all", "default"}
 
     def use(self, database: str | None, schema: str | None) -> None:
         """Make these the current database and schema; the caller has checked that they exist."""
-        c = self._connection
-        c.database, c.database_set = database, database is not None
-        c._schema, c.schema_set = schema, schema is not None
-        if schema == "INFORMATION_SCHEMA":
-            c._schema = "_FS_INFORMATION_SCHEMA"
+        name = self._statements.use(database, schema)
         if database is None:
             self.duck.execute("SET schema = 'memory.main'")
         else:
-            self.duck.execute(f'SET schema = \'"{database}"."{c._schema or "main"}"\'')
+            self.duck.execute(f'SET schema = \'"{database}"."{name or "main"}"\'')
 
     def run(self, expression: exp.Expression, params: list[Any] | dict[str, Any] | None) -> Result:
         """Run one Snowflake statement through fakesnow's transforms."""
-        cursor = self._cursor
-        type_id = statement_type_id(expression)
-        for part in cursor._transform_explode(expression):
+        type_id = fakesnow_seams.statement_type_id(expression)
+        table, rowcount = None, None
+        for part in self._statements.parts(expression):
             transformed = self._transform(part, params)
-            cursor._execute(transformed, params if transformed.find(exp.Placeholder) else None)
-        self._results.clear()
+            bound = params if transformed.find(exp.Placeholder) else None
+            table, rowcount = self._statements.execute(transformed, bound)
         types = [str(column[1]) for column in self.duck.description]
-        return Result(cursor._arrow_table, types, type_id, cursor._rowcount)
+        return Result(table, types, type_id, rowcount)
 
     def _transform(self, expression: exp.Expression, params: Any) -> exp.Expression:
         """A statement in the engine's terms, with the names quoted that are free in Snowflake and taken here."""
         if expression.find(exp.ModelAttribute):
             raise unsupported("MODEL(...)!METHOD(...) in this place")  # fakesnow would drop it
-        transformed = self._cursor._transform(expression, params)
+        transformed = self._statements.transform(expression, params)
         for identifier in transformed.find_all(exp.Identifier):
             if identifier.name.lower() in self._reserved:
                 identifier.set("quoted", True)
@@ -292,8 +243,3 @@ class Cursor:
     def close(self) -> None:
         """Give up the connection; an open transaction is rolled back."""
         self.duck.close()
-
-
-def upper_case(expression: exp.Expression) -> exp.Expression:
-    """Put unquoted identifiers in capitals."""
-    return expression.transform(transforms.upper_case_unquoted_identifiers, copy=False)

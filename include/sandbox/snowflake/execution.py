@@ -10,7 +10,6 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from include.sandbox.snowflake.engine import upper_case
 from include.sandbox.snowflake.errors import (
     canceled,
     session_gone,
@@ -19,6 +18,7 @@ from include.sandbox.snowflake.errors import (
     unsupported,
     wrong_statement_count,
 )
+from include.sandbox.snowflake.fakesnow_seams import upper_case
 from include.sandbox.snowflake.language import grammar, pipes
 from include.sandbox.snowflake.language.variables import substitute_variables
 from include.sandbox.snowflake.locks import Mode

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-from fakesnow import statement_type
-from fakesnow.arrow import to_ipc, to_sf
-from fakesnow.rowtype import ColumnInfo, describe_as_rowtype
+
+from include.sandbox.snowflake.fakesnow_seams import ColumnInfo, describe_as_rowtype, statement_type, to_ipc, to_sf
 
 _ARROW_TO_ENGINE = {pa.int64(): "BIGINT", pa.bool_(): "BOOLEAN", pa.float64(): "DOUBLE"}
 CREATED_ON = pa.timestamp("us", tz="UTC")

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 import sqlglot
 from sqlglot import exp
 
-from include.sandbox.snowflake.engine import upper_case
 from include.sandbox.snowflake.errors import COMPILATION, SqlError, not_found, translate, unsupported
+from include.sandbox.snowflake.fakesnow_seams import upper_case
 from include.sandbox.snowflake.objects.dynamic_tables import (
     HISTORY,
     KIND,

@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from fakesnow.converter import from_binding
-
 from include.sandbox.snowflake import execution
 from include.sandbox.snowflake.errors import (
     COMPILATION,
@@ -18,6 +16,7 @@ from include.sandbox.snowflake.errors import (
     translate,
     wrong_statement_count,
 )
+from include.sandbox.snowflake.fakesnow_seams import from_binding
 from include.sandbox.snowflake.language.splitting import count_marks, statements_of
 from include.sandbox.snowflake.objects import parameters
 from include.sandbox.snowflake.protocol import chunks

@@ -10,7 +10,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from fakesnow.transforms import SERVER_VERSION
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -18,6 +17,7 @@ from starlette.routing import Route
 
 from include.sandbox.snowflake import statements
 from include.sandbox.snowflake.errors import SqlError, statement_not_found, translate, unsupported
+from include.sandbox.snowflake.fakesnow_seams import SERVER_VERSION
 from include.sandbox.snowflake.objects import parameters
 from include.sandbox.snowflake.protocol import chunks, requests, transfers
 from include.sandbox.snowflake.protocol.clients import Client, Clients, Lifetimes

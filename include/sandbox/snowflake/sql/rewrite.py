@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from fakesnow import statement_type
-from fakesnow.params import index_of_placeholder
 from sqlglot import exp
 
 from include.sandbox.snowflake.errors import unsupported
+from include.sandbox.snowflake.fakesnow_seams import index_of_placeholder, statement_type
 from include.sandbox.snowflake.language import grammar
 from include.sandbox.snowflake.results import Result, rows
 

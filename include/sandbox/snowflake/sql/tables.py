@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from fakesnow.params import index_of_placeholder
 from sqlglot import exp
 
 from include.sandbox.snowflake.errors import statement_not_found
+from include.sandbox.snowflake.fakesnow_seams import index_of_placeholder
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session
