@@ -7,6 +7,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,9 @@ def _figures(options: dict[str, object], made: pd.DataFrame) -> Iterator[Figure]
     yield Figure("to_pandas 1M x 11", _median(read), "s", bound=2)
     # By default the client packs with gzip before it sends anything: nearly all of this is its own time.
     yield Figure("write_pandas 1M x 11, gzip", _median(lambda: write("gzip"), runs=1), "s")
+    yield Figure(
+        "of it packing, in the client", _median(lambda: made.to_parquet(BytesIO(), compression="gzip"), 1), "s"
+    )
     session.close()
 
 
