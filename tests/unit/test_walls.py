@@ -25,6 +25,7 @@ FORBIDDEN = {
     "plugins/snowmaker": ("include",),
     "include/training": ("airflow", "snowmaker", "include"),
     "include/sandbox": ("airflow", "snowmaker", "include.training", "include.demo", "include.datasets"),
+    "tests/contract/snowflake": ("include", "snowmaker"),
     "include/datasets": ("airflow", "snowmaker", "include.training", "include.sandbox"),
 }
 
