@@ -349,6 +349,7 @@ AGGREGATES: list[tuple[str, Any]] = [
     ("KURTOSIS(x)", pytest.approx(-0.2857143)),
     ("APPROX_COUNT_DISTINCT(x)", pytest.approx(4, abs=1)),
     ("HLL(x)", pytest.approx(4, abs=1)),
+    ("APPROX_TOP_K(s, 2)", '[["b",2],["a",1]]'),
     ("APPROX_PERCENTILE(x, 0.5)", pytest.approx(3, abs=1)),
     ("PERCENTILE_CONT(0.25) WITHIN GROUP (ORDER BY x)", pytest.approx(1.75)),
     ("PERCENTILE_DISC(0.25) WITHIN GROUP (ORDER BY x)", 1),

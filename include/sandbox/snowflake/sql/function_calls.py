@@ -37,6 +37,7 @@ _BY_MACRO: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
     exp.ArrayContains: ("ARRAY_CONTAINS", ("expression", "this")),
     exp.ArrayPosition: ("ARRAY_POSITION", ("expression", "this")),
     exp.ArrayAppend: ("ARRAY_APPEND", ("this", "expression")),
+    exp.ApproxTopK: ("APPROX_TOP_K", ("this", "expression", "counters")),
     exp.ArrayPrepend: ("ARRAY_PREPEND", ("this", "expression")),
     exp.ArrayCompact: ("ARRAY_COMPACT", ("this",)),
     exp.ArrayDistinct: ("ARRAY_DISTINCT", ("this",)),
@@ -53,7 +54,6 @@ _BY_MACRO: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
 _REFUSED: dict[type[exp.Expr], str] = {
     exp.Soundex: "SOUNDEX",
     exp.HashAgg: "HASH_AGG",
-    exp.ApproxTopK: "APPROX_TOP_K",
     exp.ArrayIntersect: "ARRAY_INTERSECTION",
     exp.ArrayExcept: "ARRAY_EXCEPT",
     exp.SortArray: "ARRAY_SORT",

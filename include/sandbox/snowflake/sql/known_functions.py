@@ -13,7 +13,7 @@ from include.sandbox.snowflake.sql.macros import NAMES
 # As the parser calls them.
 PARSED = frozenset(
     """
-    Abs Acos AddMonths All And Any AnyValue ApproxDistinct ApproxQuantile ArgMax ArgMin Array ArrayAgg
+    Abs Acos AddMonths All And Any AnyValue ApproxDistinct ApproxQuantile ApproxTopK ArgMax ArgMin Array ArrayAgg
     ArrayAppend ArrayCompact ArrayConcat ArrayConstructCompact ArrayContains ArrayDistinct ArrayInsert
     ArrayOverlaps ArrayPosition ArrayPrepend ArrayRemove ArrayRemoveAt ArrayReverse ArraySize ArraySlice
     ArrayToString ArrayUniqueAgg Ascii Asin Atan Atan2 Avg Base64DecodeString Base64Encode Between BitLength
@@ -48,7 +48,7 @@ NAMED = NAMES | frozenset(
 # Snowflake has them, the sandbox has not.
 MISSING = frozenset(
     """
-    AI_COMPLETE APPROX_TOP_K APPROX_TOP_K_ACCUMULATE APPROXIMATE_JACCARD_INDEX APPROXIMATE_SIMILARITY ARRAYS_TO_OBJECT
+    AI_COMPLETE APPROX_TOP_K_ACCUMULATE APPROXIMATE_JACCARD_INDEX APPROXIMATE_SIMILARITY ARRAYS_TO_OBJECT
     ARRAYS_ZIP ARRAY_EXCEPT ARRAY_INTERSECTION ARRAY_MAX ARRAY_MIN ARRAY_SORT ARRAY_UNION_AGG AS_BINARY AS_DATE
     AS_DECIMAL AS_NUMBER AS_TIME AS_TIMESTAMP_NTZ BASE64_DECODE_BINARY BITMAP_COUNT BOOLXOR_AGG CHECK_JSON CHECK_XML
     COLLATE COLLATION COMPRESS CONDITIONAL_CHANGE_EVENT CONDITIONAL_TRUE_EVENT CURRENT_IP_ADDRESS CURRENT_STATEMENT

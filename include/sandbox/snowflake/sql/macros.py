@@ -41,6 +41,12 @@ _DEFINITIONS: dict[str, str | tuple[str, ...]] = {
     "DIV0NULL": "(x, y) AS CASE WHEN (y = 0 OR y IS NULL) AND x IS NOT NULL THEN 0 "
     "ELSE cast_to_type(x / y, x * 1.000000 + 0 * y) END",
     "AVERAGE": "(average, sample) AS cast_to_type(average, sample * 1.000000)",
+    # Exact, as Snowflake's is for few values. Of equal counts the smaller value comes first.
+    "APPROX_TOP_K": tuple(
+        f"({parameters}) AS to_json(list_transform(list_slice(list_sort(list_transform(map_entries(histogram(x)), "
+        f"e -> {{'n': -CAST(e.value AS BIGINT), 'v': e.key}})), 1, {k}), s -> json_array(s.v, -s.n)))"
+        for parameters, k in (("x", "1"), ("x, k", "k"), ("x, k, counters", "k"))
+    ),
     "WIDTH_BUCKET": """(x, low, high, buckets) AS
         CASE WHEN x < low THEN 0 WHEN x >= high THEN buckets + 1
         ELSE CAST(floor((x - low) / (high - low) * buckets) AS BIGINT) + 1 END""",
