@@ -22,6 +22,12 @@ def measure() -> Iterator[Figure]:
         subprocess.run([sys.executable, "-m", "venv", f"{folder}/venv"], check=True)
         install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         requirements = str(REPOSITORY / "requirements.txt")
-        subprocess.run([*install, "-r", requirements], check=True, stderr=subprocess.DEVNULL)
-        subprocess.run([*install, "--no-deps", "--no-build-isolation", str(REPOSITORY)], check=True)
+        _run([*install, "-r", requirements])
+        _run([*install, "--no-deps", "--no-build-isolation", str(REPOSITORY)])
         yield Figure("install", time.perf_counter() - started, "s", bound=600)
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
