@@ -153,3 +153,14 @@ def test_write_pandas_input_with_integers_for_floats_is_scored(cursor: Snowflake
     write_pandas(cursor.connection, whole, name, auto_create_table=True)
     expected = MODEL.predict_proba(whole[FEATURES].astype({"AGE": float}))[:, 1]
     np.testing.assert_array_equal(scores(cursor, f"SELECT id, {SCORE} FROM {name}"), expected)
+
+
+def test_a_query_around_one_with_all_columns_reads_what_it_names(cursor: SnowflakeCursor) -> None:
+    inner = f"SELECT *, {CALL} AS r FROM {TABLE}"
+    fields = "r['output_feature_1']::FLOAT"
+    np.testing.assert_array_equal(scores(cursor, f"SELECT id, {fields} FROM ({inner})"), EXPECTED)
+    grouped = f"SELECT plan, COUNT(*), MIN(city) FROM ({inner} WHERE {SCORE} >= 0) WHERE income > 0 GROUP BY plan"
+    known = FRAME[FRAME["INCOME"] > 0].groupby("PLAN")["CITY"]
+    expected = [(plan, len(cities), cities.min()) for plan, cities in known]
+    assert sorted(cursor.execute(grouped).fetchall()) == expected
+    assert len(cursor.execute(f"SELECT * FROM ({inner}) LIMIT 1").description) == len(FRAME.columns) + 1

@@ -201,13 +201,16 @@ class _Scope:
         return column.name not in aliases or column.name in source.column_names
 
     def _take_stars(self, source: Source, kept: dict[str, exp.Expression]) -> None:
-        """Replace `*` and `t.*` by the columns they stand for."""
+        """Replace `*` and `t.*` by the columns they stand for, as far as anybody reads them."""
+        wanted = _read_of(self.select)
         expanded: list[exp.Expression] = []
         for projection in self.select.expressions:
             if not (isinstance(projection, exp.Star) or projection.is_star):
                 expanded.append(projection)
                 continue
             for name, key, column in source.star(projection, len(kept)):
+                if wanted is not None and name not in wanted and len(self.select.expressions) > 1:
+                    continue
                 if column is not None:
                     kept[key] = column
                 expanded.append(exp.alias_(exp.column(key, quoted=True), name, quoted=True))
@@ -227,3 +230,27 @@ def _shadowed(column: exp.Column, outer: exp.Select) -> bool:
             return True
         select = select.find_ancestor(exp.Select)
     return False
+
+
+def _read_of(select: exp.Select) -> set[str] | None:
+    """The columns of a sub-query that the SELECT around it reads; None where that may be all of them."""
+    subquery = select.parent
+    outer = subquery.parent.parent if isinstance(subquery, exp.Subquery) and subquery.parent else None
+    if not isinstance(outer, exp.Select) or not isinstance(subquery.parent, exp.From):
+        return None
+    alias = subquery.args.get("alias")
+    reshaped = subquery.args.get("pivots") or (alias and alias.columns)
+    if reshaped or any(select.args.get(part) for part in ("distinct", "group", "order")):
+        return None
+    if any(outer.args.get(part) for part in ("joins", "laterals", "match")):
+        return None
+    nodes = [
+        node for child in outer.iter_expressions() if child.arg_key not in ("from_", "with_") for node in child.walk()
+    ]
+    if any(isinstance(n, exp.PositionalColumn | exp.Parameter) or _is_whole_row(n) for n in nodes):
+        return None
+    return {node.name for node in nodes if isinstance(node, exp.Column)}
+
+
+def _is_whole_row(node: exp.Expression) -> bool:
+    return isinstance(node, exp.Star) and not isinstance(node.parent, exp.Count)
