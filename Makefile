@@ -26,7 +26,7 @@ demo: $(INSTALLED) ## Run thirty weeks of a model's life (ONCE=1: stop at the en
 test: $(INSTALLED) ## Run all tests
 	$(BIN)/python -m pytest $(ARGS)
 
-conformance: $(INSTALLED) ## Run the Snowflake contract tests in an account (SNOWFLAKE_CONFORMANCE=a connection of connections.toml)
+conformance: $(INSTALLED) ## Run the Snowflake contract tests in an account (SNOWFLAKE_CONFORMANCE=a connection)
 	@test -n "$(SNOWFLAKE_CONFORMANCE)" || { echo "set SNOWFLAKE_CONFORMANCE to a connection's name" >&2; exit 2; }
 	SNOWFLAKE_CONFORMANCE=$(SNOWFLAKE_CONFORMANCE) $(BIN)/python -m pytest tests/contract/snowflake $(ARGS)
 
