@@ -104,3 +104,10 @@ class Timetable:
         is_due = now >= known[2]
         self._next[id_] = (text, anchor, schedule.next(now, anchor)) if is_due else known
         return known[2] if is_due else None
+
+
+def listed(text: str, anchor: str) -> datetime | None:
+    """When a schedule is due next, if that is within the eight days that the histories list ahead."""
+    now = datetime.now(UTC)
+    following = parse(text).next(now, datetime.fromisoformat(anchor))
+    return following if following - now <= timedelta(days=8) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -107,9 +107,8 @@ def _next_run(entry: Entry) -> dict[str, Any] | None:
     known = entry.definition
     if known["state"] != "started" or not known["schedule"]:
         return None
-    now = datetime.now(UTC)
-    following = schedule.parse(known["schedule"]).next(now, datetime.fromisoformat(known["anchor"]))
-    if following - now > timedelta(days=8):
+    following = schedule.listed(known["schedule"], known["anchor"])
+    if following is None:
         return None
     database, schema, name = entry.key
     return {
