@@ -141,6 +141,7 @@ def test_values_bound_by_the_server_reach_the_model(logged: None, account: dict[
         (f"MODEL({NAME}, V1)!PREDICT(CITY, PLAN, CITY, INCOME)", 1044, "VARCHAR"),
         (f"MODEL({NAME}, V1)!PREDICT(CITY, PLAN, NOTHING, INCOME)", 904, "invalid identifier 'NOTHING'"),
     ],
+    ids=["model", "version", "function", "too few", "type", "column"],
 )
 def test_wrong_calls_are_told(cursor: SnowflakeCursor, call: str, code: int, text: str) -> None:
     with refused(code, text):

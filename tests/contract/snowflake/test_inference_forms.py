@@ -76,6 +76,18 @@ def column(cursor: SnowflakeCursor, query: str) -> list[float]:
         (f'SELECT id, MODEL({AS_SQL}, "v 1")!predict(a, b):{OUT} FROM {TABLE}', OTHER),
         (f"SELECT id, {AS_SQL}!predict(a, b):{OUT} FROM {TABLE};", OTHER),
     ],
+    ids=[
+        "WITH",
+        "WITH alias",
+        "name alone",
+        "LAST",
+        "FIRST",
+        "DEFAULT",
+        "alias as text",
+        "named arguments",
+        "quoted version",
+        "quoted name",
+    ],
 )
 def test_every_spelling_of_a_call(cursor: SnowflakeCursor, call: str, model: XGBRegressor) -> None:
     assert column(cursor, call) == predicted(FRAME, model)

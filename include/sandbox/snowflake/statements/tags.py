@@ -195,7 +195,7 @@ def _carrying_columns(kind: str) -> None:
         return status(DONE)
 
 
-for _kind in tags.DOMAINS:
+for _kind in sorted(tags.DOMAINS):
     _carrying(_kind)
 for _kind in sorted(tags.TABLE_LIKE):
     _carrying_columns(_kind)
