@@ -19,7 +19,8 @@ import xgboost as xgb
 from . import fitting
 from .dataset import Column, Dataset, Floats, encode
 from .evaluation import confusion_matrix, evaluate
-from .job import Hyperparameters, Job
+from .hyperparameters import Hyperparameters
+from .job import Job
 
 FORMAT = 1
 UNSEEN_CATEGORY = "a category that no training row has"

@@ -7,7 +7,8 @@ import xgboost as xgb
 
 from .dataset import Dataset, Floats, Part, recency_weights
 from .failure import TrainingFailure
-from .job import Hyperparameters, Job
+from .hyperparameters import Hyperparameters
+from .job import Job
 
 OBJECTIVES = {
     "binary_classification": ("binary:logistic", "logloss"),

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from . import failure, reading
-from .job import parse_hyperparameters, read_job
+from .hyperparameters import parse_hyperparameters
+from .job import read_job
 
 SOURCE_DIR = Path(__file__).parents[1]
 

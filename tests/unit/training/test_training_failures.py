@@ -17,7 +17,7 @@ from snowflake.connector import errors
 
 from include.training.trainer import reading
 from include.training.trainer.failure import TrainingFailure
-from include.training.trainer.job import parse_hyperparameters
+from include.training.trainer.hyperparameters import parse_hyperparameters
 
 from .conftest import make_table
 
