@@ -4,6 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 ROWS ?= 2000
 PORT ?= 8080
+JOBS ?= 2
 
 .PHONY: help demo test conformance lint format bench sandbox schema requirements clean
 .DEFAULT_GOAL := help
@@ -23,8 +24,8 @@ install: $(INSTALLED) ## Make .venv with the pinned requirements
 demo: $(INSTALLED) ## Run thirty weeks of a model's life (ONCE=1: stop at the end; ROWS=, PORT=)
 	@exec $(BIN)/python -m include.demo $(if $(ONCE),--once) --rows $(ROWS) --port $(PORT)
 
-test: $(INSTALLED) ## Run all tests
-	$(BIN)/python -m pytest $(ARGS)
+test: $(INSTALLED) ## Run all tests (JOBS=1: one after another)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 conformance: $(INSTALLED) ## Run the Snowflake contract tests in an account (SNOWFLAKE_CONFORMANCE=a connection)
 	@test -n "$(SNOWFLAKE_CONFORMANCE)" || { echo "set SNOWFLAKE_CONFORMANCE to a connection's name" >&2; exit 2; }

@@ -15,6 +15,19 @@ from include.sandbox import process
 # Before anything imports Airflow: its home is not the one of whoever runs the tests.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="snowmaker-tests-")
 
+# Folders whose tests share an Airflow that takes long to get ready: one process runs all of a folder's.
+ONE_PROCESS = ("tests/e2e/demo", "tests/e2e/kills")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests in one process, and begin with the ones that take longest."""
+    root = Path(__file__).parents[1]
+    for item in items:
+        folder = item.path.parent.relative_to(root).as_posix()
+        group = folder if folder in ONE_PROCESS else item.path.relative_to(root).as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
+
 
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Sandbox]:
