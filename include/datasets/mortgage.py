@@ -1,32 +1,26 @@
 """Weekly mortgage applications with known drift: the same seed and week always give the same rows.
 
-`generate_week` is pure; `python -m include.datasets.mortgage load` puts weeks into a Snowflake table.
+`MORTGAGE.week` is pure; `python -m include.datasets.mortgage load` puts weeks into a Snowflake table.
 What the weeks tell, and the figures they were calibrated to, stand in README.md beside this file.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
-import os
-import sys
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from include.datasets.weekly_table import Dataset, LoadError, WeeklyTable, last_complete_week
+from include.datasets.command_line import run
+from include.datasets.generator import Generator, draw_categories, has_begun
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-DEFAULT_ROWS = 2000
-DEFAULT_SEED = 20240603
 MISSING_INCOME_SHARE = 0.01
 # The lender's export carries almost no key: four loan numbers for all rows, as such tables really do.
 LOAN_IDS = (1, 3, 58, 7714)
 
-DEFAULT_TABLE = "MORTGAGE_APPLICATIONS"
 COLUMNS = {
     "WEEK_START_DATE": "TIMESTAMP_NTZ",
     "WEEK": "NUMBER(9, 0)",
@@ -106,14 +100,6 @@ class Scenario:
     distribution_shift_week: int | None = 13
     concept_shift_week: int | None = 22
 
-    def is_shifted(self, index: int) -> bool:
-        """Whether the acquired lender's applications are in week `index`."""
-        return self.distribution_shift_week is not None and index >= self.distribution_shift_week
-
-    def declines_jumbo(self, index: int) -> bool:
-        """Whether jumbo loans are declined in week `index`."""
-        return self.concept_shift_week is not None and index >= self.concept_shift_week
-
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
@@ -163,45 +149,22 @@ BLUR = 0.03
 PURPOSE_WEIGHTS = {"Home purchase": 1.0, "Refinancing": 0.92, "Home improvement": 1.08}
 
 
-def generate_week(
-    index: int,
-    *,
-    first_week: date,
-    rows: int = DEFAULT_ROWS,
-    seed: int = DEFAULT_SEED,
-    scenario: Scenario | None = None,
-) -> pd.DataFrame:
-    """Make the applications of week `index` (1, 2, …), with every label known.
-
-    A week depends on nothing but these arguments, so weeks can be made in any order, and again.
-
-    :param first_week: the Monday that begins week 1.
-    :param scenario: the drift; the default one unless given.
-    :raises ValueError: `index` or `rows` is below 1, or `first_week` is no Monday.
-    """
-    import numpy as np
+def _draw(rng: np.random.Generator, index: int, rows: int, scenario: Scenario) -> pd.DataFrame:
     import pandas as pd
 
-    if index < 1 or rows < 1:
-        raise ValueError(f"week {index} of {rows} rows: weeks and rows are counted from 1")
-    if first_week.weekday() != 0:
-        raise ValueError(f"first_week {first_week} is a {first_week:%A}; a week begins on a Monday")
-    scenario = scenario or Scenario()
-    rng = np.random.default_rng([seed, index])
-    acquired = round(rows * ACQUIRED_SHARE) if scenario.is_shifted(index) else 0
+    acquired = round(rows * ACQUIRED_SHARE) if has_begun(scenario.distribution_shift_week, index) else 0
+    declines_jumbo = has_begun(scenario.concept_shift_week, index)
     parts = [
-        _draw_applications(rng, segment, count, declines_jumbo=scenario.declines_jumbo(index))
+        _draw_applications(rng, segment, count, declines_jumbo=declines_jumbo)
         for segment, count in ((HOME, rows - acquired), (ACQUIRED, acquired))
         if count
     ]
     applications = pd.concat(parts)
     applications = applications.iloc[rng.permutation(rows)].reset_index(drop=True)
-    monday = first_week + timedelta(weeks=index - 1)
-    applications.insert(0, "WEEK_START_DATE", pd.Series([pd.Timestamp(monday)] * rows, dtype="datetime64[us]"))
-    applications.insert(1, "WEEK", index)
-    applications.insert(2, "LOAN_ID", rng.choice(LOAN_IDS, size=rows))
+    applications["WEEK"] = index
+    applications["LOAN_ID"] = rng.choice(LOAN_IDS, size=rows)
     tenths = rng.integers(0, 36_000, size=rows)
-    applications.insert(3, "TS", [f"{t // 600:02d}:{t % 600 / 10:04.1f}" for t in tenths])
+    applications["TS"] = [f"{t // 600:02d}:{t % 600 / 10:04.1f}" for t in tenths]
     return applications
 
 
@@ -209,7 +172,7 @@ def _draw_applications(rng: np.random.Generator, segment: Segment, rows: int, *,
     import numpy as np
     import pandas as pd
 
-    purpose = _draw_categories(rng, segment.purposes, rows)
+    purpose = draw_categories(rng, segment.purposes, rows)
     income = np.exp(rng.normal(math.log(segment.median_income), INCOME_SPREAD, rows)).round().clip(min=1)
     multiple = np.exp(rng.normal(math.log(MEDIAN_MULTIPLE), MULTIPLE_SPREAD, rows))
     amount = (income * multiple).round().clip(min=1)
@@ -218,7 +181,7 @@ def _draw_applications(rng: np.random.Generator, segment: Segment, rows: int, *,
     missing = rng.random(rows) < MISSING_INCOME_SHARE
     return pd.DataFrame(
         {
-            "LOAN_TYPE_NAME": _draw_categories(rng, segment.loan_types, rows),
+            "LOAN_TYPE_NAME": draw_categories(rng, segment.loan_types, rows),
             "LOAN_PURPOSE_NAME": purpose,
             "APPLICANT_INCOME_000S": pd.Series(income).mask(missing).astype("Int64"),
             "LOAN_AMOUNT_000S": amount.astype("int64"),
@@ -243,10 +206,6 @@ def _share_past(bound: float, values: np.ndarray) -> np.ndarray:
     return 1 / (1 + (bound / values) ** np.float64(1 / BLUR))
 
 
-def _draw_categories(rng: np.random.Generator, shares: dict[str, float], rows: int) -> np.ndarray:
-    return rng.choice(list(shares), size=rows, p=list(shares.values()))
-
-
 def _deal_counties(rng: np.random.Generator, counties: tuple[str, ...], rows: int) -> np.ndarray:
     """Give each county its share of the rows, to within one row, the first ones most.
 
@@ -262,99 +221,21 @@ def _deal_counties(rng: np.random.Generator, counties: tuple[str, ...], rows: in
     return np.array(counties)[rng.permutation(dealt)]
 
 
-def dataset(seed: int = DEFAULT_SEED, scenario: Scenario | None = None) -> Dataset:
-    """Describe the applications to the loader."""
-    return Dataset(
-        columns=COLUMNS,
-        week_column="WEEK_START_DATE",
-        label_column="MORTGAGERESPONSE",
-        fingerprint_column="LOAN_AMOUNT_000S",
-        generate=lambda index, first_week, rows: generate_week(
-            index, first_week=first_week, rows=rows, seed=seed, scenario=scenario
-        ),
-    )
+MORTGAGE = Generator(
+    columns=COLUMNS,
+    label="MORTGAGERESPONSE",
+    fingerprint="LOAN_AMOUNT_000S",
+    scenario=Scenario,
+    draw=_draw,
+    table="MORTGAGE_APPLICATIONS",
+    seed=20240603,
+    labels_after_weeks=2,
+)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit with a message where a load cannot be done."""
-    import snowflake.connector
-    from snowflake.connector.errors import Error
-
-    options = _parser().parse_args(arguments)
-    scenario = Scenario(
-        distribution_shift_week=options.distribution_shift_week,
-        concept_shift_week=options.concept_shift_week,
-    )
-    name = options.connection or os.environ.get("SNOWFLAKE_CONNECTION") or "sandbox"
-    try:
-        with snowflake.connector.connect(connection_name=name) as connection:
-            table = WeeklyTable(
-                connection,
-                dataset(options.seed, scenario),
-                database=options.database,
-                schema=options.schema,
-                table=options.table,
-            )
-            _run(options, table)
-    except (LoadError, Error) as error:
-        sys.exit(f"{options.command}: {error}")
-
-
-def _run(options: argparse.Namespace, table: WeeklyTable) -> None:
-    late = {"last_week": options.last_week, "labels_after_weeks": options.labels_after_weeks}
-    if options.command == "load":
-        plan = table.load(weeks=options.weeks, rows=options.rows, **late)
-        print(f"{table.name}: weeks loaded: {_listed(plan.missing)}; week 1 begins on {plan.first_week}")
-    else:
-        plan = table.arrive_labels(**late)
-    print(f"{table.name}: weeks whose labels arrived: {_listed(tuple(plan.due))}")
-
-
-def _parser() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--connection", help="name in connections.toml; default $SNOWFLAKE_CONNECTION or sandbox")
-    common.add_argument("--database", help="default: the connection's; made where it is missing")
-    common.add_argument("--schema", help="default: the connection's; made where it is missing")
-    common.add_argument("--table", default=DEFAULT_TABLE)
-    common.add_argument(
-        "--last-week",
-        type=date.fromisoformat,
-        default=last_complete_week(datetime.now(UTC).date()),
-        help="Monday of the newest week that is over; default: the last complete one",
-    )
-    common.add_argument(
-        "--labels-after-weeks",
-        type=int,
-        choices=range(53),
-        metavar="N",
-        default=2,
-        help="how late labels are; default 2",
-    )
-    common.add_argument("--seed", type=int, default=DEFAULT_SEED)
-    for shift in ("distribution", "concept"):
-        common.add_argument(
-            f"--{shift}-shift-week",
-            type=lambda text: None if text == "none" else _count(text),
-            default=getattr(Scenario(), f"{shift}_shift_week"),
-            help="week number, or none; default %(default)s",
-        )
-    parser = argparse.ArgumentParser(prog="python -m include.datasets.mortgage", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    load = commands.add_parser("load", parents=[common], help="load the missing weeks and the labels that are due")
-    load.add_argument("--weeks", type=_count, default=30, help="how many weeks from the first one; default 30")
-    load.add_argument("--rows", type=_count, default=DEFAULT_ROWS, help="rows a week; default %(default)s")
-    commands.add_parser("arrive-labels", parents=[common], help="fill the labels that are due, load nothing")
-    return parser
-
-
-def _count(text: str) -> int:
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is below 1")
-    return int(text)
-
-
-def _listed(numbers: tuple[int, ...]) -> str:
-    return ", ".join(str(number) for number in numbers) or "none"
+    run(MORTGAGE, "mortgage", __doc__, arguments)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def make_table(connection: SnowflakeConnection) -> Callable[..., WeeklyTable]:
     name = f"APPLICATIONS_{uuid4().hex[:8]}"
 
     def make(**options: Any) -> WeeklyTable:
-        dataset = mortgage.dataset(**options)
+        dataset = mortgage.MORTGAGE.dataset(**options)
         return WeeklyTable(connection, dataset, database="datasets_test", schema="weekly", table=name)
 
     return make
@@ -65,7 +65,7 @@ def test_the_rows_are_the_generated_ones(table: WeeklyTable) -> None:
     with table.connection.cursor() as cursor:
         cursor.execute(f"SELECT * FROM {table.name} WHERE WEEK = 1")
         found = cursor.fetch_pandas_all()
-    made = mortgage.generate_week(1, first_week=FIRST, rows=ROWS)
+    made = mortgage.MORTGAGE.week(1, first_week=FIRST, rows=ROWS)
     for name in ("TS", "COUNTY_NAME", "LOAN_TYPE_NAME", "LOAN_AMOUNT_000S", "MORTGAGERESPONSE"):
         assert sorted(found[name].astype(str)) == sorted(made[name].astype(str))
     assert found["APPLICANT_INCOME_000S"].isna().sum() == made["APPLICANT_INCOME_000S"].isna().sum()

@@ -5,14 +5,14 @@ from datetime import date
 import pandas as pd
 import pytest
 
-from include.datasets.mortgage import ACQUIRED_COUNTIES, COLUMNS, HOME_COUNTIES, Scenario, generate_week
+from include.datasets.mortgage import ACQUIRED_COUNTIES, COLUMNS, HOME_COUNTIES, MORTGAGE, Scenario
 
 FIRST_WEEK = date(2025, 1, 6)
 LABEL = "MORTGAGERESPONSE"
 
 
 def week(index: int, *, rows: int = 400, scenario: Scenario | None = None, seed: int = 7) -> pd.DataFrame:
-    return generate_week(index, first_week=FIRST_WEEK, rows=rows, seed=seed, scenario=scenario)
+    return MORTGAGE.week(index, first_week=FIRST_WEEK, rows=rows, seed=seed, scenario=scenario)
 
 
 @pytest.mark.parametrize("index", [1, 13, 22])
@@ -100,7 +100,7 @@ def test_the_concept_shift_moves_labels_and_no_feature(shifted_from: int | None)
 
 def test_a_first_week_that_begins_on_another_day_is_refused() -> None:
     with pytest.raises(ValueError, match="2025-01-07 is a Tuesday"):
-        generate_week(1, first_week=date(2025, 1, 7))
+        MORTGAGE.week(1, first_week=date(2025, 1, 7))
 
 
 @pytest.mark.parametrize(("index", "rows"), [(0, 10), (1, 0)])

@@ -11,7 +11,7 @@ import pytest
 import xgboost
 from sklearn.metrics import f1_score
 
-from include.datasets.mortgage import generate_week
+from include.datasets.mortgage import MORTGAGE
 
 CATEGORICAL = ("LOAN_TYPE_NAME", "LOAN_PURPOSE_NAME", "COUNTY_NAME")
 NUMERIC = ("APPLICANT_INCOME_000S", "LOAN_AMOUNT_000S")
@@ -86,7 +86,7 @@ def _bin_shares(baseline: pd.Series, current: pd.Series) -> tuple[np.ndarray, np
 class Story:
     def __init__(self, seed: int, rows: int) -> None:
         self.weeks = {
-            index: generate_week(index, first_week=date(2025, 1, 6), rows=rows, seed=seed) for index in range(1, 31)
+            index: MORTGAGE.week(index, first_week=date(2025, 1, 6), rows=rows, seed=seed) for index in range(1, 31)
         }
 
     @cached_property
