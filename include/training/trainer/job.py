@@ -13,6 +13,9 @@ from .failure import TrainingFailure
 
 Kind = Literal["categorical", "numeric"]
 Task = Literal["binary_classification", "multiclass_classification", "regression"]
+Estimator = Literal["xgboost", "linear"]
+Reader = Literal["connector", "snowpark"]
+ClassWeight = Literal["balanced"]
 
 _QUOTED_NAME = re.compile(r'"(?:[^"]|"")+"(?:\."(?:[^"]|"")+"){0,2}')
 
@@ -31,7 +34,8 @@ class Job:
 
     ``table`` is a quoted, fully qualified name. Rows whose ``week_column`` is ``holdout_from`` or later are the
     holdout. With ``recency_half_life_weeks`` a training row weighs 0.5 ** (age in weeks / half-life), counted
-    from the newest training row.
+    from the newest training row. Several hosts share the rows by a hash of ``key``, if that is unique. With
+    ``class_weight`` "balanced" a row weighs rows / (classes * rows of its class), as scikit-learn has it.
     """
 
     secret_id: str
@@ -44,6 +48,10 @@ class Job:
     seed: int
     recency_half_life_weeks: float | None = None
     code_commit: str | None = None
+    key: tuple[str, ...] = ()
+    estimator: Estimator = "xgboost"
+    class_weight: ClassWeight | None = None
+    reader: Reader = "connector"
 
     @property
     def ordered_features(self) -> tuple[Feature, ...]:
@@ -66,6 +74,7 @@ def read_job(path: Path) -> Job:
                 **content,
                 "features": tuple(Feature(**feature) for feature in content["features"]),
                 "holdout_from": dt.date.fromisoformat(content["holdout_from"]),
+                "key": tuple(content.get("key", ())),
             }
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -77,8 +86,16 @@ def read_job(path: Path) -> Job:
 def _check(job: Job) -> None:
     if not _QUOTED_NAME.fullmatch(job.table):
         raise TrainingFailure(f'job.json: table {job.table!r} is no quoted name; write "DATABASE"."SCHEMA"."TABLE"')
-    if job.task not in get_args(Task):
-        raise TrainingFailure(f"job.json: task {job.task!r} is unknown; known are {', '.join(get_args(Task))}")
+    for name, value, known in (
+        ("task", job.task, get_args(Task)),
+        ("estimator", job.estimator, get_args(Estimator)),
+        ("class_weight", job.class_weight, (None, *get_args(ClassWeight))),
+        ("reader", job.reader, get_args(Reader)),
+    ):
+        if value not in known:
+            raise TrainingFailure(f"job.json: {name} {value!r} is unknown; known are {', '.join(map(str, known))}")
+    if job.class_weight and job.task == "regression":
+        raise TrainingFailure("job.json: class_weight is for classes, and the task is regression; leave it out")
     if not job.features:
         raise TrainingFailure("job.json: there are no features; name at least one")
     for feature in job.features:

@@ -1,157 +1,189 @@
-"""Read the training set straight from Snowflake, column by column.
+"""Read the training set straight from Snowflake: at one moment for all hosts, each its own shard, in Arrow batches.
 
-The login comes from Secrets Manager by the secret's id and is never written anywhere.
+A host's shard is one table of Arrow columns; the memory it takes is the data's own.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator
+import datetime as dt
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
+from . import arrow, statements
+from .arrow import WEEK
 from .failure import TrainingFailure
 from .job import Job
+from .login import connect_arguments, connection, read_secret
+from .statements import ColumnType, Shard, Snapshot, Statement
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from snowflake.connector import SnowflakeConnection
+    from snowflake.connector.cursor import SnowflakeCursor
 
-_CONNECT_ARGUMENTS = (
-    "account",
-    "user",
-    "password",
-    "authenticator",
-    "host",
-    "port",
-    "protocol",
-    "warehouse",
-    "database",
-    "schema",
-    "role",
-)
-_KEYS = frozenset({*_CONNECT_ARGUMENTS, "username", "private_key", "private_key_passphrase"})
+__all__ = [
+    "WEEK",
+    "Shard",
+    "Snapshot",
+    "check_rows",
+    "connect_arguments",
+    "connection",
+    "read_secret",
+    "read_shard",
+    "take_snapshot",
+]
 _OBJECT_MISSING = 2003
-# Name of the week's column among those read: no column of Snowflake can have it.
-WEEK = "\0week"
+_NO_PAST = 707
 
 
-def quote(name: str) -> str:
-    """Quote a column name for SQL.
+def take_snapshot(opened: SnowflakeConnection, job: Job) -> Snapshot:
+    """Choose the moment that all hosts read the table at, and count its rows then.
 
-    >>> print(quote('a "b" c'))
-    "a ""b"" c"
+    A table that cannot be read as of a moment, such as a view or one without retention, is counted as it is;
+    the snapshot says why.
+
+    :raises TrainingFailure: if table or columns are missing or of a wrong type, or no row has label and week
     """
-    return '"' + name.replace('"', '""') + '"'
+    from snowflake.connector.errors import ProgrammingError
+
+    with _told(job), opened.cursor() as cursor:
+        statements.check_columns(job, _describe(cursor, job))
+        moment: dt.datetime = _fetch_row(cursor, statements.now())[0]
+        timestamp = moment.astimezone(dt.UTC).isoformat(timespec="microseconds")
+        refusal = ""
+        try:
+            counts = _fetch_row(cursor, statements.count_rows(job, timestamp))
+        except ProgrammingError as error:
+            counts = _fetch_row(cursor, statements.count_rows(job, None))
+            refusal = _one_line(error)
+    rows, labelled, keys = counts
+    if not labelled:
+        raise TrainingFailure(_tell_emptiness(job, rows))
+    if refusal:
+        print(f"{job.table} is read as it is, not as of {timestamp}: {refusal}", flush=True)
+    return Snapshot(timestamp, labelled, by_key=keys == labelled, refusal=refusal)
 
 
-def read_secret(secret_id: str) -> dict[str, Any]:
-    """Fetch a Snowflake login from Secrets Manager: a JSON object of connector arguments.
+def read_shard(opened: SnowflakeConnection, job: Job, snapshot: Snapshot, shard: Shard) -> pa.Table:
+    """Read a shard's rows, in an order that depends on nothing but their content.
 
-    :raises TrainingFailure: if the secret is missing, may not be read, or is no such JSON
+    :return: columns of the ordered features (float64, or dictionary of int32 and string), the label (int64,
+        float64, bool or string) and ``WEEK`` (date32), in the batches that came; empty if no row falls to the shard
+    :raises TrainingFailure: if the snapshot is out of reach, or the rows are no data to train on
     """
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        client = boto3.client("secretsmanager", region_name=_region_of(secret_id))
-        text = client.get_secret_value(SecretId=secret_id)["SecretString"]
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code == "ResourceNotFoundException":
-            raise TrainingFailure(
-                f"secret {secret_id!r} does not exist in Secrets Manager of this region; "
-                f"create it, or mend the secret's id"
-            ) from None
+    if snapshot.refusal and shard.count > 1:
         raise TrainingFailure(
-            f"secret {secret_id!r} cannot be read ({code}); "
-            f"allow the training role secretsmanager:GetSecretValue on it, and kms:Decrypt on its key"
-        ) from None
-    except BotoCoreError as error:
-        raise TrainingFailure(f"Secrets Manager cannot be reached: {error}") from None
-    except KeyError:
-        raise TrainingFailure(f"secret {secret_id!r} is binary; store the login as a JSON text") from None
-    return connect_arguments(secret_id, text)
+            f"{shard.count} hosts must read {job.table} at one moment, and it has no Time Travel: {snapshot.refusal}; "
+            f"train on one instance, or from a table with DATA_RETENTION_TIME_IN_DAYS of at least 1"
+        )
+    with _told(job), opened.cursor() as cursor:
+        types = _describe(cursor, job)
+        statements.check_columns(job, types)
+        statement = statements.select_shard(job, types, snapshot, shard)
+        batches = _READERS[job.reader](opened, statement)
+        return arrow.gather(batches, arrow.schema(job, types[job.label]), job)
 
 
-def _region_of(secret_id: str) -> str | None:
-    """Return the region of a secret's ARN, or else the job's: SageMaker sets a variable that boto3 does not read."""
-    is_arn = secret_id.startswith("arn:")
-    return secret_id.split(":")[3] if is_arn else os.environ.get("AWS_REGION")
+def check_rows(job: Job, snapshot: Snapshot, rows: int) -> None:
+    """Check that all hosts together read each row of the snapshot.
 
-
-def connect_arguments(secret_id: str, text: str) -> dict[str, Any]:
-    """Turn a secret's text into arguments of ``snowflake.connector.connect``.
-
-    :raises TrainingFailure: naming what is missing or unknown, never a value
+    :param rows: how many rows the hosts read, summed over all of them
+    :raises TrainingFailure: if it is another number than the snapshot has
     """
-    try:
-        secret = json.loads(text)
-    except ValueError:
-        secret = None
-    if not isinstance(secret, dict):
-        raise TrainingFailure(f"secret {secret_id!r} is no JSON object with account, user and password or private_key")
-    unknown = sorted(secret.keys() - _KEYS)
-    if unknown:
-        raise TrainingFailure(f"secret {secret_id!r}: keys {unknown} are unknown; known are {sorted(_KEYS)}")
-    if "username" in secret:
-        secret.setdefault("user", secret.pop("username"))
-    missing = [key for key in ("account", "user") if not secret.get(key)]
-    if not (secret.get("password") or secret.get("private_key")):
-        missing.append("password or private_key")
-    if missing:
-        raise TrainingFailure(f"secret {secret_id!r} lacks {', '.join(missing)}")
-    arguments = {key: secret[key] for key in _CONNECT_ARGUMENTS if secret.get(key)}
-    if secret.get("private_key"):
-        arguments["private_key"] = _private_key_der(secret_id, secret)
-    return arguments
-
-
-def _private_key_der(secret_id: str, secret: dict[str, Any]) -> bytes:
-    from cryptography.hazmat.primitives import serialization
-
-    passphrase = secret.get("private_key_passphrase")
-    # Keys pasted into one line carry their line ends as backslash and n.
-    pem = str(secret["private_key"]).replace("\\n", "\n")
-    try:
-        key = serialization.load_pem_private_key(pem.encode(), passphrase.encode() if passphrase else None)
-    except (ValueError, TypeError):
-        raise TrainingFailure(
-            f"secret {secret_id!r}: private_key is no PEM key; paste it with its BEGIN and END lines, "
-            f"and give private_key_passphrase if it is encrypted"
-        ) from None
-    return key.private_bytes(
-        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    if rows == snapshot.rows:
+        return
+    cause = (
+        "it was written to meanwhile and has no Time Travel; train again, or from a table"
+        if snapshot.refusal
+        else "rows were lost or read twice; train again, and report it if it stays"
+    )
+    raise TrainingFailure(
+        f"the hosts read {rows} rows of {job.table}, which had {snapshot.rows} with a label at {snapshot.timestamp}: "
+        f"{cause}"
     )
 
 
+def _describe(cursor: SnowflakeCursor, job: Job) -> dict[str, ColumnType]:
+    from snowflake.connector.constants import FIELD_ID_TO_NAME
+
+    described = cursor.describe(f"SELECT * FROM {job.table}")
+    kinds = [FIELD_ID_TO_NAME.get(column.type_code, f"type {column.type_code}") for column in described]
+    return {column.name: ColumnType(kind, column.scale or 0) for column, kind in zip(described, kinds, strict=True)}
+
+
+def _execute(cursor: SnowflakeCursor, statement: Statement) -> None:
+    # Without values the connector leaves doubled percent signs alone.
+    cursor.execute(statement.text, statement.values) if statement.values else cursor.execute(statement.text % ())
+
+
+def _fetch_row(cursor: SnowflakeCursor, statement: Statement) -> tuple[Any, ...]:
+    _execute(cursor, statement)
+    row = cursor.fetchone()
+    return tuple(row) if row else ()
+
+
 @contextmanager
-def connection(arguments: dict[str, Any]) -> Iterator[SnowflakeConnection]:
-    """Open a connection for the time of a ``with`` block.
+def _told(job: Job) -> Iterator[None]:
+    """Turn the connector's errors into failures that name the table and the way out."""
+    from snowflake.connector.errors import Error, ProgrammingError
 
-    :raises TrainingFailure: if the login is refused or nobody answers
+    try:
+        yield
+    except ProgrammingError as error:
+        if error.errno == _OBJECT_MISSING:
+            raise TrainingFailure(
+                f"table {job.table} does not exist, or the secret's role may not see it; "
+                f"mend the name, or grant SELECT on it"
+            ) from None
+        if error.errno == _NO_PAST:
+            raise TrainingFailure(
+                f"{job.table} cannot be read any more as it was when the job began: {_one_line(error)}; "
+                f"train again, and let nobody replace the table meanwhile"
+            ) from None
+        raise TrainingFailure(f"Snowflake could not read {job.table}: {_one_line(error)}") from None
+    except Error as error:
+        raise TrainingFailure(f"reading {job.table} broke off: {_one_line(error)}; a retry may help") from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _tell_emptiness(job: Job, rows: int) -> str:
+    if not rows:
+        return f"table {job.table} has no rows; check the training window"
+    return f"table {job.table}: none of its {rows} rows has both {job.label} and {job.week_column}; wait for labels"
+
+
+def _by_connector(opened: SnowflakeConnection, statement: Statement) -> Iterator[pa.Table]:
+    with opened.cursor() as cursor:
+        _execute(cursor, statement)
+        yield from cursor.fetch_arrow_batches()
+
+
+def _by_snowpark(opened: SnowflakeConnection, statement: Statement) -> Iterator[pa.Table]:
+    from snowflake.snowpark import Session
+
+    session = Session.builder.configs({"connection": opened}).create()
+    text = statement.text if statement.values else statement.text % ()
+    yield session.sql(text, params=list(statement.values) or None).to_arrow()
+
+
+_READERS: dict[str, Callable[[SnowflakeConnection, Statement], Iterator[pa.Table]]] = {
+    "connector": _by_connector,
+    "snowpark": _by_snowpark,
+}
+
+
+def _quote(name: str) -> str:
+    """Quote a column name for SQL.
+
+    >>> print(_quote('a "b" c'))
+    "a ""b"" c"
     """
-    import snowflake.connector as connector
-
-    try:
-        opened = connector.connect(
-            **arguments, login_timeout=60, application="snowmaker_training", client_session_keep_alive=False
-        )
-    except connector.errors.Error as error:
-        text = _redact(str(error), arguments.get("password"))
-        raise TrainingFailure(
-            f"Snowflake refused the login of user {arguments['user']!r} to account {arguments['account']!r}: {text}; "
-            f"check the secret, and that a network policy admits the training instances"
-        ) from None
-    try:
-        yield opened
-    finally:
-        opened.close()
-
-
-def _redact(text: str, password: str | None) -> str:
-    return " ".join((text.replace(password, "***") if password else text).split())
+    return '"' + name.replace('"', '""') + '"'
 
 
 def read_training_set(opened: SnowflakeConnection, job: Job) -> list[pa.Table]:
@@ -162,12 +194,12 @@ def read_training_set(opened: SnowflakeConnection, job: Job) -> list[pa.Table]:
     from snowflake.connector.errors import Error, ProgrammingError
 
     try:
-        _check_columns(opened, job)
+        _old_check_columns(opened, job)
         with opened.cursor() as cursor:
-            cursor.execute(_select(job))
+            cursor.execute(_old_select(job))
             batches = [batch for batch in cursor.fetch_arrow_batches() if batch.num_rows]
         if not batches:
-            raise TrainingFailure(_tell_emptiness(opened, job))
+            raise TrainingFailure(_old_tell_emptiness(opened, job))
     except ProgrammingError as error:
         if error.errno == _OBJECT_MISSING:
             raise TrainingFailure(
@@ -181,11 +213,11 @@ def read_training_set(opened: SnowflakeConnection, job: Job) -> list[pa.Table]:
     return [batch.rename_columns(names) for batch in batches]
 
 
-def _select(job: Job) -> str:
+def _old_select(job: Job) -> str:
     # Snowflake itself makes text of the categories, as it does where the model scores; a week may hold times.
-    label, week = quote(job.label), quote(job.week_column)
+    label, week = _quote(job.label), _quote(job.week_column)
     expressions = [
-        f"CAST({quote(feature.name)} AS VARCHAR)" if feature.kind == "categorical" else quote(feature.name)
+        f"CAST({_quote(feature.name)} AS VARCHAR)" if feature.kind == "categorical" else _quote(feature.name)
         for feature in job.ordered_features
     ]
     expressions += [label, f"CAST({week} AS DATE)"]
@@ -193,7 +225,7 @@ def _select(job: Job) -> str:
     return f"SELECT {columns} FROM {job.table} WHERE {label} IS NOT NULL AND {week} IS NOT NULL"
 
 
-def _check_columns(opened: SnowflakeConnection, job: Job) -> None:
+def _old_check_columns(opened: SnowflakeConnection, job: Job) -> None:
     with opened.cursor() as cursor:
         cursor.execute(f"SELECT * FROM {job.table} LIMIT 0")
         there = [column.name for column in cursor.description]
@@ -203,7 +235,7 @@ def _check_columns(opened: SnowflakeConnection, job: Job) -> None:
         raise TrainingFailure(f"table {job.table} has no column {', '.join(missing)}; it has {', '.join(there)}")
 
 
-def _tell_emptiness(opened: SnowflakeConnection, job: Job) -> str:
+def _old_tell_emptiness(opened: SnowflakeConnection, job: Job) -> str:
     with opened.cursor() as cursor:
         cursor.execute(f"SELECT COUNT(*) FROM {job.table}")
         row = cursor.fetchone()
