@@ -43,7 +43,8 @@ class LocalAirflow:
 
     :param home: AIRFLOW_HOME; database, keys and logs survive in it
     :param port: of the API server and the UI
-    :param environment: what connections and settings the tasks need
+    :param environment: what connections and settings the tasks need; a setting given here wins
+    :param bundle: folder with the DAGs, and the plugins in ``plugins``
     """
 
     home: Path
@@ -80,7 +81,6 @@ class LocalAirflow:
             }
         ]
         return {
-            **self.environment,
             "AIRFLOW_HOME": str(home),
             # Said here, for airflow.cfg keeps the paths of the folder's first start, wherever it is moved or copied.
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
@@ -103,6 +103,7 @@ class LocalAirflow:
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
             # After a kill -9, tasks that nobody runs any more are found within a minute, not within five.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+            **self.environment,
         }
 
     def start(self, processes: ProcessGroup) -> None:
@@ -118,13 +119,17 @@ class LocalAirflow:
                 raise RuntimeError(
                     f"port {self.port} is taken ({error}); stop what listens there, or choose another: make demo PORT=…"
                 ) from None
-        for component, options in COMPONENTS.items():
-            processes.start(
-                component,
-                [sys.executable, "-m", "airflow", component, *options],
-                env=self.env(),
-                log=self.home / "logs" / f"{component}.log",
-            )
+        for component in COMPONENTS:
+            self.start_component(component, processes)
+
+    def start_component(self, component: str, processes: ProcessGroup) -> None:
+        """Start one of the components, which must not be running; it becomes ready in the background."""
+        processes.start(
+            component,
+            [sys.executable, "-m", "airflow", component, *COMPONENTS[component]],
+            env=self.env(),
+            log=self.home / "logs" / f"{component}.log",
+        )
 
     def cli(self, *arguments: str) -> str:
         """Run an ``airflow`` command and return what it prints.

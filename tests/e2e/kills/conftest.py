@@ -1,0 +1,14 @@
+"""One Airflow and one AWS sandbox, which all tests of a file share and kill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from .deployment import Deployment
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    yield from Deployment.running(tmp_path_factory.mktemp("kills"))
