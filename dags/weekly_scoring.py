@@ -11,7 +11,6 @@ from snowmaker.drift import Degradation, DriftThresholds
 from snowmaker.operators.drift import DriftCheckOperator
 from snowmaker.operators.performance import PerformanceCheckOperator
 from snowmaker.operators.scoring import BatchInferenceOperator, CheckInputOperator
-from snowmaker.performance import PerformanceThresholds
 from snowmaker.pipeline import Pipeline, load_pipelines
 
 PIPELINES = Path(__file__).parents[1] / "include" / "pipelines"
@@ -20,6 +19,7 @@ PIPELINES = Path(__file__).parents[1] / "include" / "pipelines"
 def weekly_scoring(pipeline: Pipeline) -> DAG:
     """Wire the weekly scoring of one model."""
     drift, performance = pipeline.monitoring.drift, pipeline.monitoring.performance
+    task = {"task": pipeline.task, "threshold": pipeline.model.threshold}
     common = {
         "source": pipeline.source_table,
         "model_name": pipeline.model_name.quoted,
@@ -59,9 +59,7 @@ def weekly_scoring(pipeline: Pipeline) -> DAG:
         settled = {"week": check_input.output["week"], "model_version": check_input.output["model_version"]}
         predictions = pipeline.predictions_table.quoted
         degraded = Asset(**pipeline.degraded_asset)
-        score = BatchInferenceOperator(
-            task_id="score", predictions_table=predictions, threshold=pipeline.model.threshold, **settled, **common
-        )
+        score = BatchInferenceOperator(task_id="score", predictions_table=predictions, **task, **settled, **common)
         check_drift = DriftCheckOperator(
             task_id="check_drift",
             predictions_table=predictions,
@@ -75,11 +73,11 @@ def weekly_scoring(pipeline: Pipeline) -> DAG:
             task_id="check_performance",
             predictions_table=predictions,
             label_delay_weeks=pipeline.source.label_delay_weeks,
-            metric=performance.metric,
-            thresholds=PerformanceThresholds(performance.warn_drop, performance.breach_drop),
-            threshold=pipeline.model.threshold,
+            metric=pipeline.metric,
+            thresholds=pipeline.performance_thresholds,
             degraded_when=Degradation(performance.degraded_when.breaches, performance.degraded_when.of_weeks),
             degraded_asset=degraded,
+            **task,
             **settled,
             **common,
         )

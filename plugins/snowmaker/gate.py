@@ -5,18 +5,24 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from snowmaker.metrics import gain
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule's outcome: what was measured, against which bound."""
+    """One rule's outcome: what was measured, against which bound.
+
+    :param at_most: whether the value may not be above the bound, else it may not be below
+    """
 
     rule: str
     value: float | None
     bound: float
     passed: bool
+    at_most: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,8 @@ class GateVerdict:
     def summary(self) -> str:
         """One line for people: every rule with value, bound and outcome."""
         rules = "; ".join(
-            f"{rule.rule} {_number(rule.value)} (needs {rule.bound:g}): {'pass' if rule.passed else 'FAIL'}"
+            f"{rule.rule} {_number(rule.value)} (needs {'at most ' if rule.at_most else ''}{rule.bound:g}): "
+            f"{'pass' if rule.passed else 'FAIL'}"
             for rule in self.rules
         )
         against = f"against {self.champion}" if self.champion else "with no champion yet"
@@ -72,10 +79,12 @@ def judge(
     rows: int,
     floors: Mapping[str, float],
     min_gain: Mapping[str, float],
+    ceilings: Mapping[str, float] | None = None,
 ) -> GateVerdict:
-    """Hold a challenger against the floors and, where there is a champion, against it.
+    """Hold a challenger against the floors and ceilings and, where there is a champion, against it.
 
-    A metric that is not defined meets no rule.
+    The gain is the difference, and of an error the share by which it is smaller. A metric that is not defined
+    meets no rule.
 
     >>> verdict = judge("V2", "V1", {"V1": {"f1": 0.7}, "V2": {"f1": 0.8}}, rows=100,
     ...                 floors={"f1": 0.75}, min_gain={"f1": 0.05})
@@ -84,10 +93,13 @@ def judge(
     """
     own = metrics[challenger]
     rules = [Rule(name, own[name], bound, _at_least(own[name], bound)) for name, bound in floors.items()]
+    for name, bound in (ceilings or {}).items():
+        value = own[name]
+        rules.append(Rule(name, value, bound, value is not None and value <= bound, at_most=True))
     if champion is not None:
         for name, bound in min_gain.items():
-            gain = _difference(own[name], metrics[champion][name])
-            rules.append(Rule(f"{name} gain", gain, bound, _at_least(gain, bound)))
+            found = gain(name, own[name], metrics[champion][name])
+            rules.append(Rule(f"{name} gain", found, bound, _at_least(found, bound)))
     return GateVerdict(
         challenger, champion, rows, tuple(rules), {name: dict(values) for name, values in metrics.items()}
     )
@@ -95,10 +107,6 @@ def judge(
 
 def _at_least(value: float | None, bound: float) -> bool:
     return value is not None and value >= bound
-
-
-def _difference(left: float | None, right: float | None) -> float | None:
-    return None if left is None or right is None else left - right
 
 
 def _number(value: float | None) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from snowmaker.drift import SCORE
 from snowmaker.exceptions import InputDataError
+from snowmaker.snowflake.statement import IS_FINITE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from snowmaker.source import Source
+    from snowmaker.source import Source, TaskType
     from snowmaker.week import Week
 
 _NUMERIC = ("NUMBER", "FLOAT", "BOOLEAN", "DECFLOAT")
@@ -18,11 +20,46 @@ _TEXT = ("VARCHAR", "TEXT", "STRING", "CHAR")
 _TIME = ("DATE", "TIMESTAMP")
 
 
-def check_columns(source: Source, described: Sequence[Mapping[str, Any]], *, binary_label: bool = False) -> None:
+@dataclass(frozen=True)
+class LabelRule:
+    """What a task's labels must be.
+
+    :param role: what the label is called in a message
+    :param types: the column types it may have
+    :param wrong: SQL that is true of a wrong label, with ``{}`` where the label stands
+    :param told: what is said of a wrong label
+    :param remedy: what to do about it
+    """
+
+    role: str
+    types: tuple[str, ...]
+    wrong: str
+    told: str
+    remedy: str
+
+    def is_wrong(self, label: object) -> str:
+        """Give the condition that a label is wrong; it is not true of NULL."""
+        return self.wrong.format(label)
+
+
+BINARY_LABEL = LabelRule("binary label", _NUMERIC, "{} NOT IN (0, 1)", "neither 0 nor 1", "map it to 0 and 1 in a view")
+NUMERIC_LABEL = LabelRule(
+    "label of a regression",
+    tuple(kind for kind in _NUMERIC if kind != "BOOLEAN"),
+    f"NOT {IS_FINITE.format('{}::FLOAT')}",
+    "no finite number",
+    "set it to NULL or leave the rows out in a view",
+)
+LABEL_RULES: dict[TaskType, LabelRule] = {"binary_classification": BINARY_LABEL, "regression": NUMERIC_LABEL}
+
+
+def check_columns(
+    source: Source, described: Sequence[Mapping[str, Any]], *, label_rule: LabelRule | None = None
+) -> None:
     """Check that the columns are there and of the kinds the pipeline says.
 
     :param described: rows of DESCRIBE TABLE (``name``, ``type``)
-    :param binary_label: whether the label is going to be read as 0 and 1
+    :param label_rule: what the label must be, if it is going to be looked at
     :raises InputDataError: naming table, columns, the type found and what to do
     """
     table = source.table.quoted
@@ -43,8 +80,8 @@ def check_columns(source: Source, described: Sequence[Mapping[str, Any]], *, bin
             f"rename it in a view"
         )
     expected.append((source.week_column.name, "week column", _TIME))
-    if binary_label:
-        expected.append((source.label.name, "binary label", _NUMERIC))
+    if label_rule:
+        expected.append((source.label.name, label_rule.role, label_rule.types))
     for name, kind, allowed in expected:
         if not types[name].startswith(allowed):
             remedy = ", or list it under the other kind" if kind in ("categorical", "numeric") else ""
@@ -73,18 +110,17 @@ def check_week(source: Source, week: Week, counts: Mapping[str, Any], there_are:
     return rows
 
 
-def check_binary_labels(source: Source, table: str, other: int, weeks: str) -> None:
-    """Check that no label is something else than 0 or 1.
+def check_labels(rule: LabelRule, source: Source, table: str, wrong: int, weeks: str) -> None:
+    """Check that no label is wrong.
 
     :param table: where the labels were counted
-    :param other: rows with such a label
+    :param wrong: rows with a wrong label
     :param weeks: in which weeks, for the message
     :raises InputDataError: naming label, table, weeks and what to do
     """
-    if other:
+    if wrong:
         raise InputDataError(
-            f"label {source.label.name} of {table} is neither 0 nor 1 in {other} rows of {weeks}; "
-            f"map it to 0 and 1 in a view"
+            f"label {source.label.name} of {table} is {rule.told} in {wrong} rows of {weeks}; {rule.remedy}"
         )
 
 

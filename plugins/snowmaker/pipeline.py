@@ -7,25 +7,28 @@ remedy. ``pipeline.schema.json`` is this model's JSON schema, for editors.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from croniter import croniter
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from snowmaker.exceptions import PipelineError, SnowmakerError
+from snowmaker.metrics import ERRORS, Metric
+from snowmaker.performance import PerformanceThresholds
+from snowmaker.pipeline_sections import (
+    ModelSection,
+    MonitoringSection,
+    PromotionSection,
+    Section,
+    SnowflakeSection,
+    SourceSection,
+    TrainingSection,
+)
+from snowmaker.scored_task import TASKS
 from snowmaker.snowflake.identifiers import Identifier, QualifiedName
 from snowmaker.source import Feature, Source, TaskType
 from snowmaker.week import Weekday
@@ -34,172 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def _check_identifier(text: str) -> str:
-    Identifier.parse(text)
-    return text
-
-
-def _check_table(text: str) -> str:
-    QualifiedName.parse(text, database="D", schema="S")
-    return text
-
-
-Column = Annotated[str, AfterValidator(_check_identifier)]
-Table = Annotated[str, AfterValidator(_check_table)]
-Metric = Literal["accuracy", "precision", "recall", "f1", "roc_auc"]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SnowflakeSection(_Section):
-    """Where the model's data lives."""
-
-    conn_id: str = Field("snowflake_default", description="Airflow connection of type Snowflake.")
-    database: Column = Field(description="Database of the tables, the model and Snowmaker's own tables.")
-    snowflake_schema: Column = Field(alias="schema", description="Schema in that database.")
-
-
-class FeaturesSection(_Section):
-    """The model's input columns, by kind."""
-
-    numeric: tuple[Column, ...] = Field((), description="Numbers and booleans; missing values allowed.")
-    categorical: tuple[Column, ...] = Field((), description="Text; missing and unseen values allowed.")
-
-    @model_validator(mode="after")
-    def _check(self) -> FeaturesSection:
-        names = [Identifier.parse(column).name for column in (*self.categorical, *self.numeric)]
-        if not names:
-            raise ValueError("lists no column; name at least one under numeric or categorical")
-        twice = [name for name, count in Counter(names).items() if count > 1]
-        if twice:
-            raise ValueError(f"lists {', '.join(twice)} more than once; name each column once")
-        return self
-
-
-class SourceSection(_Section):
-    """The table of weekly rows."""
-
-    table: Table = Field(description="name, schema.name or database.schema.name")
-    week_column: Column = Field(description="Date or timestamp (UTC) that tells a row's week.")
-    key: tuple[Column, ...] = Field((), description="Columns copied to the predictions; need not be unique.")
-    features: FeaturesSection
-    label: Column = Field(description="The column to predict; NULL until the truth is known.")
-    label_delay_weeks: int = Field(0, ge=0, le=52, description="Weeks after which a week's labels are in.")
-
-
-class ModelSection(_Section):
-    """The model in Snowflake's Model Registry."""
-
-    name: Column | None = Field(None, description="Registry name; default: the pipeline's name.")
-    threshold: float = Field(0.5, gt=0, lt=1, description="Score from which the class 1 is predicted.")
-    conda_dependencies: tuple[str, ...] | None = Field(
-        None, description="Requirements in the warehouse, e.g. xgboost==3.2.0; default: the versions that log it."
-    )
-    pip_requirements: tuple[str, ...] | None = Field(
-        None, description="The same for an account whose models install from PyPI."
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> ModelSection:
-        if self.conda_dependencies and self.pip_requirements:
-            raise ValueError("conda_dependencies and pip_requirements contradict each other; give one of them")
-        return self
-
-
-class TrainingSection(_Section):
-    """How SageMaker trains the model."""
-
-    window_weeks: int = Field(8, ge=2, description="Newest labelled weeks to use, holdout included.")
-    holdout_weeks: int = Field(1, ge=1, description="Newest of them kept for evaluation and the baseline.")
-    recency_half_life_weeks: float | None = Field(
-        None, gt=0, description="Age at which a training row counts half; default: all count the same."
-    )
-    seed: int = Field(7, ge=0)
-    image_uri: str | None = Field(None, description="Training image; default: SageMaker's XGBoost image.")
-    framework_version: str = Field("3.0-5", description="Version of SageMaker's XGBoost image.")
-    instance_type: str = "ml.m5.xlarge"
-    instance_count: int = Field(1, ge=1, le=1, description="Training instances; one, for now.")
-    volume_size_gb: int = Field(30, ge=1)
-    max_runtime_minutes: int = Field(60, ge=1, le=7200)
-    hyperparameters: dict[str, int | float | str] = Field(
-        default_factory=dict,
-        description="XGBoost's own names, e.g. max_depth, num_boost_round.",
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> TrainingSection:
-        if self.holdout_weeks >= self.window_weeks:
-            raise ValueError(
-                f"holdout_weeks ({self.holdout_weeks}) leaves no week to train on; "
-                f"lower it below window_weeks ({self.window_weeks})"
-            )
-        return self
-
-
-class DegradedWhen(_Section):
-    """So many breaches in so many weeks mark the model degraded: one odd week does not."""
-
-    breaches: int = Field(ge=1)
-    of_weeks: int = Field(ge=1)
-
-    @model_validator(mode="after")
-    def _check(self) -> DegradedWhen:
-        if self.breaches > self.of_weeks:
-            raise ValueError(f"breaches ({self.breaches}) cannot happen in of_weeks ({self.of_weeks}); raise of_weeks")
-        return self
-
-
-class DriftSection(_Section):
-    """Population stability index of each feature and of the score against the frozen baseline."""
-
-    warn: float = Field(0.1, gt=0)
-    breach: float = Field(0.25, gt=0)
-    bins: int = Field(10, ge=2, le=50, description="Quantile bins of a numeric feature.")
-    categories: int = Field(60, ge=2, le=500, description="Categories told apart; the rest are 'other'.")
-    degraded_when: DegradedWhen = DegradedWhen(breaches=3, of_weeks=4)
-
-    @model_validator(mode="after")
-    def _check(self) -> DriftSection:
-        if self.breach < self.warn:
-            raise ValueError(f"breach ({self.breach}) is below warn ({self.warn}); raise breach or lower warn")
-        return self
-
-
-class PerformanceSection(_Section):
-    """How far a metric may fall below the version's own holdout."""
-
-    metric: Metric = "f1"
-    warn_drop: float = Field(0.05, gt=0, lt=1)
-    breach_drop: float = Field(0.1, gt=0, lt=1)
-    degraded_when: DegradedWhen = DegradedWhen(breaches=2, of_weeks=3)
-
-    @model_validator(mode="after")
-    def _check(self) -> PerformanceSection:
-        if self.breach_drop < self.warn_drop:
-            raise ValueError(
-                f"breach_drop ({self.breach_drop}) is below warn_drop ({self.warn_drop}); "
-                f"raise breach_drop or lower warn_drop"
-            )
-        return self
-
-
-class MonitoringSection(_Section):
-    """When a version counts as degraded."""
-
-    drift: DriftSection = DriftSection()
-    performance: PerformanceSection = PerformanceSection()
-
-
-class PromotionSection(_Section):
-    """The gate a challenger must pass, on the holdout rows that neither version was trained on."""
-
-    floors: dict[Metric, float] = Field(default_factory=dict, description="Least value of each metric.")
-    min_gain: dict[Metric, float] = Field({"f1": 0.0}, description="Least gain over the champion, metric by metric.")
-
-
-class Pipeline(_Section):
+class Pipeline(Section):
     """One model's weekly life, as its YAML file tells it."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="Names the DAGs score_… and retrain_….")
@@ -228,11 +66,57 @@ class Pipeline(_Section):
 
     @model_validator(mode="after")
     def _check_task(self) -> Pipeline:
-        if self.task != "binary_classification":
+        if self.task not in TASKS:
             raise ValueError(
-                f"task {self.task!r} can be trained but not yet scored and checked; use binary_classification"
+                f"task {self.task!r} can be trained by SageMakerTrainOperator, but not yet scored and checked; use "
+                f"{' or '.join(TASKS)}"
             )
+        if self.training.class_weight and self.task == "regression":
+            raise ValueError("training.class_weight weighs classes, and a regression has none; remove it")
+        if self.task == "regression" and "threshold" in self.model.model_fields_set:
+            raise ValueError("model.threshold decides between two classes, and a regression has none; remove it")
         return self
+
+    @model_validator(mode="after")
+    def _check_metrics(self) -> Pipeline:
+        promotion = self.promotion
+        named = {
+            "monitoring.performance.metric": (self.metric,),
+            "promotion.floors": promotion.floors,
+            "promotion.ceilings": promotion.ceilings,
+            "promotion.min_gain": self.min_gain,
+        }
+        allowed = TASKS[self.task].metrics
+        for place, metrics in named.items():
+            for metric in metrics:
+                if metric not in allowed:
+                    raise ValueError(f"{place}: {metric} is no metric of {self.task}; choose of {', '.join(allowed)}")
+        given = self.monitoring.performance.model_fields_set
+        other = ("warn_drop", "breach_drop") if self.metric in ERRORS else ("warn_rise", "breach_rise")
+        for name in other:
+            if name in given:
+                wanted = name.replace("drop", "rise") if self.metric in ERRORS else name.replace("rise", "drop")
+                raise ValueError(f"monitoring.performance.{name} does not go with metric {self.metric}; write {wanted}")
+        return self
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that weeks are judged by, and the combinations of a search."""
+        return self.monitoring.performance.metric or TASKS[self.task].default_metric
+
+    @property
+    def performance_thresholds(self) -> PerformanceThresholds:
+        """How much worse than on the holdout that metric may be."""
+        performance = self.monitoring.performance
+        if self.metric in ERRORS:
+            return PerformanceThresholds(performance.warn_rise, performance.breach_rise)
+        return PerformanceThresholds(performance.warn_drop, performance.breach_drop)
+
+    @property
+    def min_gain(self) -> dict[Metric, float]:
+        """The least gain of a challenger over the champion, metric by metric."""
+        asked = self.promotion.min_gain
+        return {TASKS[self.task].default_metric: 0.0} if asked is None else asked
 
     @cached_property
     def source_table(self) -> Source:

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 
 from snowmaker.exceptions import InputDataError
-from snowmaker.input_check import check_binary_labels, check_columns, check_training_weeks, check_week, tell_weeks
+from snowmaker.input_check import (
+    BINARY_LABEL,
+    NUMERIC_LABEL,
+    check_columns,
+    check_labels,
+    check_training_weeks,
+    check_week,
+    tell_weeks,
+)
 from snowmaker.source import Source
 from snowmaker.week import Week
 
@@ -44,13 +52,22 @@ def test_a_label_must_be_a_number_only_where_it_is_read_as_one() -> None:
     text = described(Y="VARCHAR(3)")
     check_columns(SOURCE, text)
     with pytest.raises(InputDataError, match=r"column Y .* as binary label it must be one of .* in a view$"):
-        check_columns(SOURCE, text, binary_label=True)
+        check_columns(SOURCE, text, label_rule=BINARY_LABEL)
 
 
 def test_labels_other_than_0_and_1_are_told_with_table_and_weeks() -> None:
-    check_binary_labels(SOURCE, "t", 0, "week 1")
+    check_labels(BINARY_LABEL, SOURCE, "t", 0, "week 1")
     with pytest.raises(InputDataError, match="label Y of t is neither 0 nor 1 in 3 rows of week 1; map it"):
-        check_binary_labels(SOURCE, "t", 3, "week 1")
+        check_labels(BINARY_LABEL, SOURCE, "t", 3, "week 1")
+
+
+def test_a_regression_wants_finite_numbers() -> None:
+    for kind in ("BOOLEAN", "VARCHAR(3)"):
+        with pytest.raises(InputDataError, match="as label of a regression it must be one of NUMBER, FLOAT, DECFLOAT"):
+            check_columns(SOURCE, described(Y=kind), label_rule=NUMERIC_LABEL)
+    check_columns(SOURCE, described(Y="NUMBER(12,2)"), label_rule=NUMERIC_LABEL)
+    with pytest.raises(InputDataError, match="label Y of t is no finite number in 2 rows of week 1; set it to NULL"):
+        check_labels(NUMERIC_LABEL, SOURCE, "t", 2, "week 1")
 
 
 def test_a_feature_may_not_have_the_scores_name() -> None:

@@ -35,9 +35,9 @@ def test_a_metric_that_is_not_defined_is_none_and_a_breach() -> None:
     only_negatives = Confusion(tp=0, fp=0, fn=0, tn=5, rank_sum=0)
     assert only_negatives.metrics()["f1"] is None
     assert only_negatives.metrics()["roc_auc"] is None
-    assert PerformanceThresholds(0.05, 0.1).verdict(None, 0.8) == "breach"
+    assert PerformanceThresholds(0.05, 0.1).verdict("f1", None, 0.8) == "breach"
 
 
 @pytest.mark.parametrize(("value", "verdict"), [(0.9, "ok"), (0.76, "ok"), (0.75, "warn"), (0.7, "breach")])
 def test_a_fall_from_the_holdout_is_judged(value: float, verdict: str) -> None:
-    assert PerformanceThresholds(0.0499, 0.0999).verdict(value, 0.8) == verdict
+    assert PerformanceThresholds(0.0499, 0.0999).verdict("f1", value, 0.8) == verdict

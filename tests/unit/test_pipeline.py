@@ -49,7 +49,10 @@ def write(folder: Path, change: dict[str, Any], name: str = "p.yaml") -> Path:
         ({"name": "My Model"}, "name: found 'My Model'"),
         ({"schedule": "weekly"}, "schedule: found 'weekly': is not a cron expression; write e.g."),
         ({"training/holdout_weeks": 8}, "holdout_weeks (8) leaves no week to train on"),
-        ({"task": "regression"}, "task 'regression' can be trained but not yet scored"),
+        (
+            {"task": "multiclass_classification"},
+            "'multiclass_classification' can be trained by SageMakerTrainOp",
+        ),
         ({"promotion/floors": {"elegance": 1}}, "promotion.floors.elegance"),
         ({"week_starts_on": "payday"}, "week_starts_on: found 'payday'"),
         ({"monitoring/performance/degraded_when": {"breaches": 4, "of_weeks": 3}}, "breaches (4) cannot happen"),

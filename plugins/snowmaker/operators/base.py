@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from snowmaker.hooks.warehouse import WarehouseSession
+    from snowmaker.input_check import LabelRule
     from snowmaker.snowflake.identifiers import QualifiedName
     from snowmaker.snowflake.statement import Statement, Value
     from snowmaker.source import Source
@@ -52,10 +53,10 @@ def run_label(context: Mapping[str, Any]) -> str:
     return f"{run.dag_id}/{run.run_id}"
 
 
-def ensure_columns(session: WarehouseSession, source: Source, *, binary_label: bool = False) -> None:
+def ensure_columns(session: WarehouseSession, source: Source, *, label_rule: LabelRule | None = None) -> None:
     """Check table and columns.
 
-    :param binary_label: whether the label is going to be read as 0 and 1
+    :param label_rule: what the label must be, if it is going to be looked at
     :raises InputDataError: if the table or a column is missing, or of another type
     """
     try:
@@ -67,7 +68,7 @@ def ensure_columns(session: WarehouseSession, source: Source, *, binary_label: b
             f"table {source.table.quoted} does not exist, or the connection {session.conn_id!r}'s role may not see "
             f"it; mend source.table in the pipeline file, or grant SELECT on it"
         ) from None
-    check_columns(source, described, binary_label=binary_label)
+    check_columns(source, described, label_rule=label_rule)
 
 
 def replace_rows(

@@ -9,6 +9,7 @@ from snowmaker.drift import SCORE, Bins, Histogram
 from snowmaker.exceptions import InputDataError
 from snowmaker.hooks.model_registry import calling
 from snowmaker.operators.base import WarehouseOperator, rewrite_rows, run_label
+from snowmaker.scored_task import scored_task
 from snowmaker.snowflake import drift as drift_sql
 from snowmaker.snowflake import scoring, tables
 from snowmaker.snowflake.identifiers import Identifier, QualifiedName
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from snowmaker.hooks.warehouse import WarehouseSession
+    from snowmaker.scored_task import ScoredTaskType
     from snowmaker.snowflake.scoring import ScoreMethod
     from snowmaker.source import Source
 
@@ -41,7 +43,8 @@ class FreezeBaselineOperator(WarehouseOperator):
     :param last_week: last holdout week (templated)
     :param bins: quantile bins of a numeric feature
     :param categories: categories told apart in a text feature
-    :param method: which function and output of the model is the score
+    :param task: what the model predicts
+    :param method: which function and output of the model is the score; default: the task's
     :return: ``{"model_version", "features", "frozen"}``; ``frozen`` is false if it was there already
     """
 
@@ -58,6 +61,7 @@ class FreezeBaselineOperator(WarehouseOperator):
         last_week: str,
         bins: int = 10,
         categories: int = 60,
+        task: ScoredTaskType = "binary_classification",
         method: ScoreMethod | None = None,
         **kwargs: Any,
     ) -> None:
@@ -70,7 +74,7 @@ class FreezeBaselineOperator(WarehouseOperator):
         self.last_week = last_week
         self.bins = bins
         self.categories = categories
-        self.method = method or scoring.ScoreMethod()
+        self.method = method or scored_task(task).method
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Compute the baseline unless it is there."""

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from snowmaker.drift import Degradation, worst
 from snowmaker.exceptions import ModelVersionError
 from snowmaker.hooks.model_registry import read_state
-from snowmaker.input_check import check_binary_labels
+from snowmaker.input_check import check_labels
+from snowmaker.metrics import ERRORS
 from snowmaker.operators.base import ensure_columns, rewrite_rows, run_label
 from snowmaker.operators.weekly_check import WeeklyCheckOperator
-from snowmaker.performance import Confusion, PerformanceThresholds
+from snowmaker.performance import PerformanceThresholds
+from snowmaker.scored_task import scored_task
 from snowmaker.snowflake import performance as performance_sql
 from snowmaker.snowflake import tables
 from snowmaker.snowflake.identifiers import QualifiedName
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
     from snowmaker.drift import Verdict
     from snowmaker.hooks.warehouse import WarehouseSession
+    from snowmaker.performance import Measured
+    from snowmaker.scored_task import ScoredTaskType
     from snowmaker.source import Source
 
 
@@ -38,8 +42,10 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
     :param week: first day of the week, or empty: the week the run is for (templated)
     :param label_delay_weeks: weeks after which labels are due
     :param lookback_weeks: how many weeks with due labels to look at
-    :param metric: the metric to judge by
-    :param thresholds: how far it may fall
+    :param task: what the model predicts
+    :param metric: the metric to judge by; default: f1, of a regression rmse
+    :param thresholds: how much worse than on the holdout it may be: a fall by 0.05 warns and by 0.1 breaches, of an
+        error (rmse, mae) a rise by a tenth and by a quarter
     :param threshold: score from which the class 1 is predicted
     :param degraded_when: how many breaches in how many weeks mark the model degraded
     :param degraded_asset: gets an event when the model is degraded
@@ -59,7 +65,8 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         week: str | None = None,
         label_delay_weeks: int = 0,
         lookback_weeks: int = 4,
-        metric: str = "f1",
+        task: ScoredTaskType = "binary_classification",
+        metric: str | None = None,
         thresholds: PerformanceThresholds | None = None,
         threshold: float = 0.5,
         degraded_when: Degradation | None = None,
@@ -73,9 +80,13 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         self.week = week
         self.label_delay_weeks = label_delay_weeks
         self.lookback_weeks = lookback_weeks
-        self.metric = metric
-        self.thresholds = thresholds or PerformanceThresholds(0.05, 0.1)
-        self.threshold = threshold
+        self.scored_task = scored_task(task, threshold)
+        self.metric = metric or self.scored_task.default_metric
+        if self.metric not in self.scored_task.metrics:
+            known = ", ".join(self.scored_task.metrics)
+            raise ValueError(f"metric {self.metric!r} is no metric of {task}; choose of {known}")
+        default = PerformanceThresholds(0.1, 0.25) if self.metric in ERRORS else PerformanceThresholds(0.05, 0.1)
+        self.thresholds = thresholds or default
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Join, count, write, judge."""
@@ -84,29 +95,32 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         model = QualifiedName.parse(self.model_name)
         table = model.sibling(tables.PERFORMANCE)
         with self.hook.session() as session:
-            ensure_columns(session, self.source, binary_label=True)
+            ensure_columns(session, self.source, label_rule=self.scored_task.label)
             session.execute(tables.create_table(table))
             measured = self._measure(session, model, last.shift(1 - self.lookback_weeks), last)
             references = self._references(session, model)
             verdicts = {
-                key: self.thresholds.verdict(confusion.metrics()[self.metric], self._reference(references, key[1]))
-                for key, confusion in measured.items()
+                key: self.thresholds.verdict(
+                    self.metric, found.metrics()[self.metric], self._reference(references, key[1])
+                )
+                for key, found in measured.items()
             }
-            for key, confusion in measured.items():
-                self._write(session, table, model, key, confusion, verdicts[key], run_label(context))
+            for key, found in measured.items():
+                self._write(session, table, model, key, found, verdicts[key], run_label(context))
             recent = self._recent_verdicts(session, table, model, self.model_version, last)
         return self._judge(context, week, measured, verdicts, recent)
 
     def _measure(
         self, session: WarehouseSession, model: QualifiedName, first: Week, last: Week
-    ) -> dict[tuple[Week, str], Confusion]:
+    ) -> dict[tuple[Week, str], Measured]:
         predictions = QualifiedName.parse(self.predictions_table)
         relation = performance_sql.labelled_predictions(predictions, self.source, model.quoted, first, last)
         measured = {}
-        for row in session.rows(performance_sql.confusion(relation, self.threshold)):
+        for row in session.rows(self.scored_task.measure(relation)):
             week = Week.parse(str(row["WEEK_START"])[:10], self.source.starts_on)
-            check_binary_labels(self.source, self.source.table.quoted, int(row["OTHER"]), f"week {week}")
-            measured[week, str(row["MODEL_VERSION"])] = Confusion.from_row(row)
+            table, wrong = self.source.table.quoted, int(row["WRONG"])
+            check_labels(self.scored_task.label, self.source, table, wrong, f"week {week}")
+            measured[week, str(row["MODEL_VERSION"])] = self.scored_task.read(row)
         return measured
 
     def _references(self, session: WarehouseSession, model: QualifiedName) -> dict[str, float]:
@@ -127,7 +141,7 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         table: QualifiedName,
         model: QualifiedName,
         key: tuple[Week, str],
-        confusion: Confusion,
+        found: Measured,
         verdict: Verdict,
         run: str,
     ) -> None:
@@ -138,9 +152,9 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
                 "METRIC": metric,
                 "VALUE": value,
                 "VERDICT": verdict if metric == self.metric else "ok",
-                "ROW_COUNT": confusion.rows,
+                "ROW_COUNT": found.rows,
             }
-            for metric, value in confusion.metrics().items()
+            for metric, value in found.metrics().items()
         ]
         rewrite_rows(session, table, {"WEEK_START": week.start, "MODEL_NAME": model.quoted}, rows, run)
 
@@ -148,18 +162,19 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         self,
         context: Mapping[str, Any],
         week: Week,
-        measured: Mapping[tuple[Week, str], Confusion],
+        measured: Mapping[tuple[Week, str], Measured],
         verdicts: Mapping[tuple[Week, str], Verdict],
         recent: Sequence[Verdict],
     ) -> dict[str, Any]:
-        values = {str(key[0]): confusion.metrics()[self.metric] for key, confusion in measured.items()}
+        values = {str(key[0]): found.metrics()[self.metric] for key, found in measured.items()}
         self.log.info("%s by week: %s", self.metric, _told(values) or "no labels yet")
         degraded = self.degraded_when.met(recent)
         if degraded:
-            breaches, told = list(recent).count("breach"), _told(values)
+            bound, breaches = self.thresholds.breach, list(recent).count("breach")
+            worse = f"rose by {bound:.4g} of its value" if self.metric in ERRORS else f"fell by {bound:g}"
             detail = (
-                f"{self.metric} fell by {self.thresholds.breach_drop:g} or more in {breaches} of the last "
-                f"{self.degraded_when.of_weeks} weeks with labels ({told})"
+                f"{self.metric} {worse} or more in {breaches} of the last {self.degraded_when.of_weeks} weeks with "
+                f"labels ({_told(values)})"
             )
             self._mark_degraded(context, week, self.model_version, detail)
         return {

@@ -14,10 +14,10 @@ from snowmaker.champion import plan_promotion
 from snowmaker.exceptions import ConcurrentChangeError, InputDataError
 from snowmaker.gate import GateVerdict, judge
 from snowmaker.hooks.model_registry import calling, carry_out, read_state
-from snowmaker.input_check import check_binary_labels
+from snowmaker.input_check import check_labels
 from snowmaker.operators.base import WarehouseOperator, run_label
-from snowmaker.performance import Confusion
-from snowmaker.snowflake import performance, registry, scoring, tables
+from snowmaker.scored_task import scored_task
+from snowmaker.snowflake import performance, registry, tables
 from snowmaker.snowflake.identifiers import QualifiedName
 from snowmaker.week import Week
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from snowmaker.champion import ModelVersion
     from snowmaker.hooks.warehouse import WarehouseSession
+    from snowmaker.performance import Measured
+    from snowmaker.scored_task import ScoredTaskType
     from snowmaker.snowflake.scoring import ScoreMethod
     from snowmaker.source import Source
 
@@ -44,9 +46,12 @@ class EvaluateChallengerOperator(WarehouseOperator):
     :param training_table: the training set, written database.schema.name (templated)
     :param first_week: first holdout week (templated)
     :param last_week: last holdout week (templated)
+    :param task: what the model predicts
     :param floors: least value by metric
-    :param min_gain: least gain over the champion by metric; not asked for when there is no champion
-    :param method: which function and output of the model is the score
+    :param ceilings: greatest value by metric, for errors
+    :param min_gain: least gain over the champion by metric, of an error the share by which it is smaller; not asked
+        for when there is no champion
+    :param method: which function and output of the model is the score; default: the task's
     :param threshold: score from which the class 1 is predicted
     :return: the verdict: challenger, champion, rows, rules with value, bound and outcome, metrics, ``passed``
     """
@@ -62,7 +67,9 @@ class EvaluateChallengerOperator(WarehouseOperator):
         training_table: str,
         first_week: str,
         last_week: str,
+        task: ScoredTaskType = "binary_classification",
         floors: Mapping[str, float] | None = None,
+        ceilings: Mapping[str, float] | None = None,
         min_gain: Mapping[str, float] | None = None,
         method: ScoreMethod | None = None,
         threshold: float = 0.5,
@@ -76,9 +83,10 @@ class EvaluateChallengerOperator(WarehouseOperator):
         self.first_week = first_week
         self.last_week = last_week
         self.floors = dict(floors or {})
+        self.ceilings = dict(ceilings or {})
         self.min_gain = dict(min_gain or {})
-        self.method = method or scoring.ScoreMethod()
-        self.threshold = threshold
+        self.scored_task = scored_task(task, threshold)
+        self.method = method or self.scored_task.method
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Score, count, judge."""
@@ -94,13 +102,14 @@ class EvaluateChallengerOperator(WarehouseOperator):
                 champion = None
             versions = [self.challenger, *([champion.name] if champion else [])]
             with calling(session, model, versions, self.method.method):
-                confusions = self._measure(session, model, versions, first, last)
+                measured = self._measure(session, model, versions, first, last)
         verdict = judge(
             self.challenger,
             champion.name if champion else None,
-            {version: confusion.metrics() for version, confusion in confusions.items()},
-            rows=confusions[self.challenger].rows,
+            {version: found.metrics() for version, found in measured.items()},
+            rows=measured[self.challenger].rows,
             floors=self.floors,
+            ceilings=self.ceilings,
             min_gain=self.min_gain,
         )
         self.log.info("Gate %s: %s", "passed" if verdict.passed else "not passed", verdict.summary)
@@ -116,7 +125,7 @@ class EvaluateChallengerOperator(WarehouseOperator):
 
     def _measure(
         self, session: WarehouseSession, model: QualifiedName, versions: list[str], first: Week, last: Week
-    ) -> dict[str, Confusion]:
+    ) -> dict[str, Measured]:
         relation = performance.scored_training_rows(
             QualifiedName.parse(self.training_table),
             self.source,
@@ -126,17 +135,23 @@ class EvaluateChallengerOperator(WarehouseOperator):
             first=first,
             last=last,
         )
-        rows = session.rows(performance.confusion(relation, self.threshold))
+        rows = session.rows(self.scored_task.measure(relation))
         for row in rows:
-            check_binary_labels(self.source, self.training_table, int(row["OTHER"]), f"the holdout {first} to {last}")
-        confusions = {str(row["MODEL_VERSION"]): Confusion.from_row(row) for row in rows}
-        missing = [version for version in versions if version not in confusions or not confusions[version].rows]
+            check_labels(
+                self.scored_task.label,
+                self.source,
+                self.training_table,
+                int(row["WRONG"]),
+                f"the holdout {first} to {last}",
+            )
+        measured = {str(row["MODEL_VERSION"]): self.scored_task.read(row) for row in rows}
+        missing = [version for version in versions if version not in measured or not measured[version].rows]
         if missing:
             raise InputDataError(
                 f"training set {self.training_table} has no labelled row from {first} to {last} to judge "
                 f"{', '.join(missing)} by"
             )
-        return confusions
+        return measured
 
 
 class PromoteModelOperator(WarehouseOperator):

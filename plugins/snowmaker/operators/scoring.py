@@ -10,6 +10,7 @@ from snowmaker.exceptions import ScoringError
 from snowmaker.hooks.model_registry import calling, read_state
 from snowmaker.input_check import check_week, tell_weeks
 from snowmaker.operators.base import WarehouseOperator, ensure_columns, replace_rows, run_label
+from snowmaker.scored_task import scored_task
 from snowmaker.snowflake import scoring, source_rows, tables
 from snowmaker.snowflake.identifiers import QualifiedName
 from snowmaker.week import week_of_run
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from snowmaker.hooks.warehouse import WarehouseSession
+    from snowmaker.scored_task import ScoredTaskType
     from snowmaker.snowflake.scoring import ScoreMethod
     from snowmaker.source import Source
     from snowmaker.week import Week
@@ -79,7 +81,8 @@ class BatchInferenceOperator(WarehouseOperator):
     :param model_version: ``champion`` (default), ``champion_as_of_week``, an alias or a version; resolved once
         (templated)
     :param week: first day of the week, or empty: the week the run is for (templated)
-    :param method: which function and output of the model is the score
+    :param task: what the model predicts: the prediction of a regression is the score itself
+    :param method: which function and output of the model is the score; default: the task's
     :param threshold: score from which the class 1 is predicted
     :return: ``{"week", "model_version", "rows"}``
     """
@@ -94,6 +97,7 @@ class BatchInferenceOperator(WarehouseOperator):
         predictions_table: str,
         model_version: str = CHAMPION,
         week: str | None = None,
+        task: ScoredTaskType = "binary_classification",
         method: ScoreMethod | None = None,
         threshold: float = 0.5,
         **kwargs: Any,
@@ -104,8 +108,8 @@ class BatchInferenceOperator(WarehouseOperator):
         self.predictions_table = predictions_table
         self.model_version = model_version
         self.week = week
-        self.method = method or scoring.ScoreMethod()
-        self.threshold = threshold
+        self.scored_task = scored_task(task, threshold)
+        self.method = method or self.scored_task.method
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Score the week, check the scores, replace the predictions."""
@@ -130,16 +134,17 @@ class BatchInferenceOperator(WarehouseOperator):
 
     def _check_scores(self, session: WarehouseSession, staging: QualifiedName, week: Week) -> int:
         expected = _check_week(session, self.source, week)
-        found = session.row(scoring.count_scores(staging))
+        found = session.row(scoring.count_scores(staging, self.scored_task.is_good))
         if int(found["N"]) != expected:
             raise ScoringError(
                 f"{self.source.table.quoted} has {expected} rows in week {week}, but {found['N']} were scored; "
                 f"the table changed meanwhile: nothing was written, try again"
             )
-        if int(found["GOOD"]) != expected:
+        good, missing = int(found["GOOD"]), int(found["MISSING"])
+        if good != expected:
             raise ScoringError(
-                f"model {self.model_name} gave {found['MISSING']} rows of week {week} no score, and "
-                f"{expected - int(found['GOOD']) - int(found['MISSING'])} one outside [0, 1], of {expected}; "
+                f"model {self.model_name} gave {missing} rows of week {week} no score, and "
+                f"{expected - good - missing} one {self.scored_task.bad_score}, of {expected}; "
                 f"nothing was written. Check method {self.method.method} and field {self.method.field}"
             )
         return expected
@@ -148,7 +153,7 @@ class BatchInferenceOperator(WarehouseOperator):
         self, session: WarehouseSession, staging: QualifiedName, week: Week, version: str, rows: int, run: str
     ) -> None:
         table = QualifiedName.parse(self.predictions_table)
-        session.execute(scoring.create_predictions(table, self.source))
+        session.execute(scoring.create_predictions(table, self.source, self.scored_task.prediction_type))
         replace_rows(
             session,
             table,
@@ -163,7 +168,7 @@ class BatchInferenceOperator(WarehouseOperator):
                     week,
                     model=QualifiedName.parse(self.model_name),
                     version=version,
-                    threshold=self.threshold,
+                    prediction=self.scored_task.prediction,
                     run_id=run,
                 ),
             ],

@@ -51,16 +51,38 @@ def scored_training_rows(
     return Statement(" UNION ALL ".join(parts), tuple(values))
 
 
-def confusion(relation: Statement, threshold: float) -> Statement:
-    """Count right and wrong predictions, by week and version; OTHER are labels that are neither 0 nor 1."""
+def confusion(relation: Statement, threshold: float, is_wrong: str) -> Statement:
+    """Count right and wrong predictions, by week and version; WRONG are labels that are neither 0 nor 1.
+
+    :param is_wrong: the condition that LABEL is wrong
+    """
     return Statement(
         f"SELECT WEEK_START, MODEL_VERSION, COUNT(*) AS N, "
         f"COUNT_IF(LABEL = 1 AND SCORE >= %s) AS TP, COUNT_IF(LABEL = 0 AND SCORE >= %s) AS FP, "
         f"COUNT_IF(LABEL = 1 AND SCORE < %s) AS FN, COUNT_IF(LABEL = 0 AND SCORE < %s) AS TN, "
-        f"COUNT_IF(LABEL NOT IN (0, 1)) AS OTHER, SUM(IFF(LABEL = 1, MID_RANK, 0))::FLOAT AS RANK_SUM "
+        f"COUNT_IF({is_wrong}) AS WRONG, SUM(IFF(LABEL = 1, MID_RANK, 0))::FLOAT AS RANK_SUM "
         f"FROM (SELECT WEEK_START, MODEL_VERSION, LABEL, SCORE, "
         f"RANK() OVER (PARTITION BY WEEK_START, MODEL_VERSION ORDER BY SCORE) "
         f"+ (COUNT(*) OVER (PARTITION BY WEEK_START, MODEL_VERSION, SCORE) - 1) / 2 AS MID_RANK "
         f"FROM ({relation.text})) GROUP BY WEEK_START, MODEL_VERSION ORDER BY WEEK_START, MODEL_VERSION",
         (threshold,) * 4 + relation.values,
+    )
+
+
+def residuals(relation: Statement, is_wrong: str) -> Statement:
+    """Add up the errors of predicted numbers, by week and version; WRONG are labels that are no finite number.
+
+    The labels' spread is added up around their mean, in a second pass: the shorter Σy² - (Σy)²/n loses every
+    digit where the labels are large beside their spread.
+
+    :param is_wrong: the condition that LABEL is wrong
+    """
+    return Statement(
+        f"SELECT WEEK_START, MODEL_VERSION, COUNT(*) AS N, COUNT_IF({is_wrong}) AS WRONG, "
+        f"SUM(POWER(LABEL - SCORE, 2)) AS SQUARED, SUM(ABS(LABEL - SCORE)) AS ABSOLUTE, "
+        f"SUM(POWER(LABEL - MEAN, 2)) AS SPREAD "
+        f"FROM (SELECT WEEK_START, MODEL_VERSION, LABEL::FLOAT AS LABEL, SCORE, "
+        f"AVG(LABEL::FLOAT) OVER (PARTITION BY WEEK_START, MODEL_VERSION) AS MEAN "
+        f"FROM ({relation.text})) GROUP BY WEEK_START, MODEL_VERSION ORDER BY WEEK_START, MODEL_VERSION",
+        relation.values,
     )

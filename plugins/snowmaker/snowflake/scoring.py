@@ -53,9 +53,10 @@ def score(model: QualifiedName, version: str, method: ScoreMethod, features: tup
     return f"{call}[{literal(method.field)}]::FLOAT"
 
 
-def create_predictions(table: QualifiedName, source: Source) -> Statement:
+def create_predictions(table: QualifiedName, source: Source, prediction_type: str) -> Statement:
     """Create a pipeline's predictions table: Snowmaker's columns, and the key's in the source's types.
 
+    :param prediction_type: column type of the predictions
     :raises IdentifierError: if a key column has the name of one of Snowmaker's
     """
     taken = [column.name for column in source.key if column.name in OWN_COLUMNS]
@@ -67,7 +68,7 @@ def create_predictions(table: QualifiedName, source: Source) -> Statement:
     return Statement(
         f"CREATE TABLE IF NOT EXISTS {table} AS SELECT NULL::DATE AS WEEK_START, NULL::VARCHAR AS ROW_ID, "
         f"{''.join(f'{column}, ' for column in source.key)}NULL::VARCHAR AS MODEL_NAME, "
-        f"NULL::VARCHAR AS MODEL_VERSION, NULL::FLOAT AS SCORE, NULL::NUMBER(38,0) AS PREDICTION, "
+        f"NULL::VARCHAR AS MODEL_VERSION, NULL::FLOAT AS SCORE, NULL::{prediction_type} AS PREDICTION, "
         f"NULL::VARCHAR AS RUN_ID, NULL::TIMESTAMP_NTZ AS SCORED_AT FROM {source.table} WHERE 1 = 0"
     )
 
@@ -92,11 +93,13 @@ def score_week(
     )
 
 
-def count_scores(staging: QualifiedName) -> Statement:
-    """Count the rows scored, and the scores that are numbers in [0, 1]."""
+def count_scores(staging: QualifiedName, is_good: str) -> Statement:
+    """Count the rows scored, and the good scores.
+
+    :param is_good: the condition that SCORE is good
+    """
     return Statement(
-        f"SELECT COUNT(*) AS N, COUNT_IF(SCORE >= 0 AND SCORE <= 1) AS GOOD, "
-        f"COUNT_IF(SCORE IS NULL) AS MISSING FROM {staging}"
+        f"SELECT COUNT(*) AS N, COUNT_IF({is_good}) AS GOOD, COUNT_IF(SCORE IS NULL) AS MISSING FROM {staging}"
     )
 
 
@@ -108,14 +111,17 @@ def insert_week(
     *,
     model: QualifiedName,
     version: str,
-    threshold: float,
+    prediction: Statement,
     run_id: str,
 ) -> Statement:
-    """Insert a scored week into the predictions."""
+    """Insert a scored week into the predictions.
+
+    :param prediction: the expression of the prediction over SCORE
+    """
     key = "".join(f"{column}, " for column in source.key)
     return Statement(
         f"INSERT INTO {table} (WEEK_START, ROW_ID, {key}MODEL_NAME, MODEL_VERSION, SCORE, PREDICTION, "
-        f"RUN_ID, SCORED_AT) SELECT %s::DATE, ROW_ID, {key}%s, %s, SCORE, IFF(SCORE >= %s, 1, 0), %s, {NOW} "
+        f"RUN_ID, SCORED_AT) SELECT %s::DATE, ROW_ID, {key}%s, %s, SCORE, {prediction.text}, %s, {NOW} "
         f"FROM {staging}",
-        (week.start, model.quoted, version, threshold, run_id),
+        (week.start, model.quoted, version, *prediction.values, run_id),
     )

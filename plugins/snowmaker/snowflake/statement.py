@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+# NaN is greater than any number to Snowflake.
+IS_FINITE = "ABS({}) < 'inf'::FLOAT"
+
 Value = Any  # str | int | float | bool | date | datetime | None: what the connector binds
 
 

@@ -30,9 +30,12 @@ def count_by_week(table: QualifiedName, source: Source) -> Statement:
     )
 
 
-def count_other_labels(table: QualifiedName, source: Source) -> Statement:
-    """Count the rows whose label is neither 0 nor 1."""
-    return Statement(f"SELECT COUNT_IF({source.label} NOT IN (0, 1)) AS N FROM {table}")
+def count_wrong_labels(table: QualifiedName, is_wrong: str) -> Statement:
+    """Count the rows whose label is wrong.
+
+    :param is_wrong: the condition of it
+    """
+    return Statement(f"SELECT COUNT_IF({is_wrong}) AS N FROM {table}")
 
 
 def drop_training_set(table: QualifiedName) -> Statement:

@@ -11,7 +11,7 @@ from snowmaker.performance import PerformanceThresholds
 from .lab import Lab, Model, degraded_events, fresh, task_context
 from .weekly_data import LABELLED, ROWS, SHIFTED, TWIN, WEEKS, source_of
 
-TOUCHY = PerformanceThresholds(warn_drop=0.0001, breach_drop=0.0002)
+TOUCHY = PerformanceThresholds(warn=0.0001, breach=0.0002)
 
 
 def measured(model: Model) -> pd.DataFrame:

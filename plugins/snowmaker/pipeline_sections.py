@@ -1,0 +1,257 @@
+"""The sections of a pipeline file, each checked by itself; ``pipeline.py`` checks what spans two of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from snowmaker.hyperparameters import MAX_COMBINATIONS, Estimator, Value, check_names, check_search
+from snowmaker.metrics import ERRORS, Metric
+from snowmaker.snowflake.identifiers import Identifier, QualifiedName
+
+
+def _check_identifier(text: str) -> str:
+    Identifier.parse(text)
+    return text
+
+
+def _check_table(text: str) -> str:
+    QualifiedName.parse(text, database="D", schema="S")
+    return text
+
+
+Column = Annotated[str, AfterValidator(_check_identifier)]
+Table = Annotated[str, AfterValidator(_check_table)]
+
+
+class Section(BaseModel):
+    """Base of all sections: a key that is not known is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SnowflakeSection(Section):
+    """Where the model's data lives."""
+
+    conn_id: str = Field("snowflake_default", description="Airflow connection of type Snowflake.")
+    database: Column = Field(description="Database of the tables, the model and Snowmaker's own tables.")
+    snowflake_schema: Column = Field(alias="schema", description="Schema in that database.")
+
+
+class FeaturesSection(Section):
+    """The model's input columns, by kind."""
+
+    numeric: tuple[Column, ...] = Field((), description="Numbers and booleans; missing values allowed.")
+    categorical: tuple[Column, ...] = Field((), description="Text; missing and unseen values allowed.")
+
+    @model_validator(mode="after")
+    def _check(self) -> FeaturesSection:
+        names = [Identifier.parse(column).name for column in (*self.categorical, *self.numeric)]
+        if not names:
+            raise ValueError("lists no column; name at least one under numeric or categorical")
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise ValueError(f"lists {', '.join(twice)} more than once; name each column once")
+        return self
+
+
+class SourceSection(Section):
+    """The table of weekly rows."""
+
+    table: Table = Field(description="name, schema.name or database.schema.name")
+    week_column: Column = Field(description="Date or timestamp (UTC) that tells a row's week.")
+    key: tuple[Column, ...] = Field((), description="Columns copied to the predictions; need not be unique.")
+    features: FeaturesSection
+    label: Column = Field(description="The column to predict; NULL until the truth is known.")
+    label_delay_weeks: int = Field(0, ge=0, le=52, description="Weeks after which a week's labels are in.")
+
+
+class ModelSection(Section):
+    """The model in Snowflake's Model Registry."""
+
+    name: Column | None = Field(None, description="Registry name; default: the pipeline's name.")
+    threshold: float = Field(0.5, gt=0, lt=1, description="Score from which the class 1 is predicted.")
+    conda_dependencies: tuple[str, ...] | None = Field(
+        None, description="Requirements in the warehouse, e.g. xgboost==3.2.0; default: the versions that log it."
+    )
+    pip_requirements: tuple[str, ...] | None = Field(
+        None, description="The same for an account whose models install from PyPI."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> ModelSection:
+        if self.conda_dependencies and self.pip_requirements:
+            raise ValueError("conda_dependencies and pip_requirements contradict each other; give one of them")
+        return self
+
+
+class TrainingSection(Section):
+    """How SageMaker trains the model."""
+
+    window_weeks: int = Field(8, ge=2, description="Newest labelled weeks to use, holdout included.")
+    holdout_weeks: int = Field(1, ge=1, description="Newest of them kept for evaluation and the baseline.")
+    recency_half_life_weeks: float | None = Field(
+        None, gt=0, description="Age at which a training row counts half; default: all count the same."
+    )
+    seed: int = Field(7, ge=0)
+    estimator: Estimator = Field("xgboost", description="linear: logistic or ridge regression, on one instance.")
+    class_weight: Literal["balanced"] | None = Field(
+        None, description="balanced: a class's rows weigh n / (classes * its rows); default: all weigh the same."
+    )
+    reader: Literal["connector", "snowpark"] = Field(
+        "connector", description="How the instances read; snowpark needs an image that has it."
+    )
+    hyperparameters: dict[str, Value] = Field(
+        default_factory=dict,
+        description="The estimator's own names, e.g. max_depth, num_boost_round; C, alpha, max_iter.",
+    )
+    search: dict[str, tuple[Value, ...]] = Field(
+        default_factory=dict,
+        description=f"Hyperparameters to try: a list of values each. Every combination (at most "
+        f"{MAX_COMBINATIONS}) is a training job; the best by monitoring.performance.metric is logged.",
+    )
+    image_uri: str | None = Field(None, description="Training image; default: SageMaker's XGBoost image.")
+    framework_version: str = Field("3.0-5", description="Version of SageMaker's XGBoost image.")
+    instance_type: str = "ml.m5.xlarge"
+    instance_count: int = Field(1, ge=1, description="Training instances; each reads its share of the rows.")
+    volume_size_gb: int = Field(30, ge=1)
+    max_runtime_minutes: int = Field(60, ge=1, le=7200)
+    spot: bool = Field(False, description="Train on spot instances; an interrupted job goes on from its checkpoint.")
+    max_wait_minutes: int | None = Field(
+        None, ge=1, description="With spot: the longest time for waiting and running together."
+    )
+    keep_alive_minutes: int = Field(0, ge=0, le=360, description="Keep the instances for the next job (a warm pool).")
+    max_retry_attempts: int = Field(0, ge=0, le=30, description="How often SageMaker itself tries again.")
+    subnets: tuple[str, ...] = Field((), max_length=16, description="Of the VPC that the job runs in.")
+    security_group_ids: tuple[str, ...] = Field((), max_length=5, description="Of the VPC that the job runs in.")
+    volume_kms_key: str | None = Field(None, description="KMS key of the instances' disks.")
+    output_kms_key: str | None = Field(None, description="KMS key of the artefacts.")
+    tags: dict[str, str] = Field(default_factory=dict, max_length=50, description="Tags of the training job.")
+    create_training_job: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Anything else of SageMaker's CreateTrainingJob request, merged into it.",
+    )
+
+    @model_validator(mode="after")
+    def _check_weeks(self) -> TrainingSection:
+        if self.holdout_weeks >= self.window_weeks:
+            raise ValueError(
+                f"holdout_weeks ({self.holdout_weeks}) leaves no week to train on; "
+                f"lower it below window_weeks ({self.window_weeks})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_instances(self) -> TrainingSection:
+        if self.estimator == "linear" and self.instance_count > 1:
+            raise ValueError(
+                f"estimator linear trains on one instance, instance_count is {self.instance_count}; set it to 1, or "
+                f"take xgboost"
+            )
+        if self.max_wait_minutes is not None and not self.spot:
+            raise ValueError("max_wait_minutes is for spot instances, and spot is false; remove it or set spot: true")
+        if self.max_wait_minutes is not None and self.max_wait_minutes < self.max_runtime_minutes:
+            raise ValueError(
+                f"max_wait_minutes ({self.max_wait_minutes}) is below max_runtime_minutes "
+                f"({self.max_runtime_minutes}), which it includes; raise it"
+            )
+        if self.spot and self.keep_alive_minutes:
+            raise ValueError("spot instances cannot be kept in a warm pool; remove spot or keep_alive_minutes")
+        if bool(self.subnets) != bool(self.security_group_ids):
+            raise ValueError("subnets and security_group_ids belong together; give both or none")
+        return self
+
+    @model_validator(mode="after")
+    def _check_hyperparameters(self) -> TrainingSection:
+        check_names(self.estimator, (*self.hyperparameters, *self.search))
+        check_search(self.search, self.hyperparameters)
+        if self.class_weight and "scale_pos_weight" in (*self.hyperparameters, *self.search):
+            raise ValueError("class_weight and scale_pos_weight both weigh the classes; remove one of them")
+        return self
+
+
+class DegradedWhen(Section):
+    """So many breaches in so many weeks mark the model degraded: one odd week does not."""
+
+    breaches: int = Field(ge=1)
+    of_weeks: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> DegradedWhen:
+        if self.breaches > self.of_weeks:
+            raise ValueError(f"breaches ({self.breaches}) cannot happen in of_weeks ({self.of_weeks}); raise of_weeks")
+        return self
+
+
+class DriftSection(Section):
+    """Population stability index of each feature and of the score against the frozen baseline."""
+
+    warn: float = Field(0.1, gt=0)
+    breach: float = Field(0.25, gt=0)
+    bins: int = Field(10, ge=2, le=50, description="Quantile bins of a numeric feature.")
+    categories: int = Field(60, ge=2, le=500, description="Categories told apart; the rest are 'other'.")
+    degraded_when: DegradedWhen = DegradedWhen(breaches=3, of_weeks=4)
+
+    @model_validator(mode="after")
+    def _check(self) -> DriftSection:
+        if self.breach < self.warn:
+            raise ValueError(f"breach ({self.breach}) is below warn ({self.warn}); raise breach or lower warn")
+        return self
+
+
+class PerformanceSection(Section):
+    """How much worse a week may be than the version's own holdout.
+
+    Of accuracy, precision, recall, f1, roc_auc and r2 a fall counts, as a difference (``…_drop``). Of rmse and
+    mae a rise counts, as a share of the holdout's error (``…_rise``): 0.1 is an error greater by a tenth.
+    """
+
+    metric: Metric | None = Field(None, description="The metric to judge by; default: f1, of a regression rmse.")
+    warn_drop: float = Field(0.05, gt=0, lt=1, description="Fall of a metric; not for rmse and mae.")
+    breach_drop: float = Field(0.1, gt=0, lt=1, description="Fall of a metric; not for rmse and mae.")
+    warn_rise: float = Field(0.1, gt=0, description="Relative rise of an error; only for rmse and mae.")
+    breach_rise: float = Field(0.25, gt=0, description="Relative rise of an error; only for rmse and mae.")
+    degraded_when: DegradedWhen = DegradedWhen(breaches=2, of_weeks=3)
+
+    @model_validator(mode="after")
+    def _check(self) -> PerformanceSection:
+        for warn, breach in (("warn_drop", "breach_drop"), ("warn_rise", "breach_rise")):
+            if getattr(self, breach) < getattr(self, warn):
+                raise ValueError(
+                    f"{breach} ({getattr(self, breach)}) is below {warn} ({getattr(self, warn)}); "
+                    f"raise {breach} or lower {warn}"
+                )
+        return self
+
+
+class MonitoringSection(Section):
+    """When a version counts as degraded."""
+
+    drift: DriftSection = DriftSection()
+    performance: PerformanceSection = PerformanceSection()
+
+
+class PromotionSection(Section):
+    """The gate a challenger must pass, on the holdout rows that neither version was trained on."""
+
+    floors: dict[Metric, float] = Field(
+        default_factory=dict, description="Least value of each metric; not for rmse and mae."
+    )
+    ceilings: dict[Metric, float] = Field(default_factory=dict, description="Greatest value of rmse and mae.")
+    min_gain: dict[Metric, float] | None = Field(
+        None,
+        description="Least gain over the champion, metric by metric: a difference, of rmse and mae the share by which "
+        "the error is smaller. Default: 0 of f1, of a regression 0 of rmse.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> PromotionSection:
+        for metric in self.floors:
+            if metric in ERRORS:
+                raise ValueError(f"floors has {metric}, of which less is better; move it to ceilings")
+        for metric in self.ceilings:
+            if metric not in ERRORS:
+                raise ValueError(f"ceilings has {metric}, of which more is better; move it to floors")
+        return self
