@@ -1,4 +1,4 @@
-"""One Airflow and one AWS sandbox, which all tests of a file share and kill."""
+"""One Airflow and one AWS sandbox, which all tests here share and kill."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ import pytest
 from .deployment import Deployment
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     yield from Deployment.running(tmp_path_factory.mktemp("kills"))

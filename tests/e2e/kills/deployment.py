@@ -7,6 +7,8 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +43,30 @@ SHORT_INTERVALS = {
     "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "60",
     "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "10",
     "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "3",
+    "AIRFLOW__CORE__PARALLELISM": "8",
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
 }
-ALIVE = ("InProgress", "Stopping")
 _WORKER = "airflow worker -- LocalExecutor: "
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of one training task. Its job is known by its seconds, which no other run's has."""
+
+    dag_id: str
+    run_id: str
+    seconds: str
+
+
+class Person(PersonsApi):
+    """Airflow's REST API, with the ways to end a task by hand."""
+
+    def mark_task(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
+        self._send("PATCH", path, json={"new_state": state})
+
+    def mark_run(self, dag_id: str, run_id: str, state: str) -> None:
+        self._send("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", json={"state": state})
 
 
 class Deployment:
@@ -60,8 +82,9 @@ class Deployment:
             bundle.write(folder / "bundle"),
         )
         self.processes = ProcessGroup()
-        self.api = PersonsApi(self.airflow.url)
+        self.api = Person(self.airflow.url)
         self._orphans: list[int] = []
+        self._started = 0
         settings = self.sandbox.settings
         self._session = boto3.Session(
             settings.aws_access_key_id, settings.aws_secret_access_key, region_name="us-east-1"
@@ -72,7 +95,8 @@ class Deployment:
         """Start all of it, and end all of it afterwards."""
         deployment = cls(folder)
         with ExitStack() as stack:
-            stack.callback(lambda: deployment.sandbox.stop())
+            # Whichever it is then.
+            stack.callback(lambda: deployment.sandbox.stop())  # noqa: PLW0108
             stack.callback(deployment.processes.stop)
             deployment.airflow.cli("db", "migrate")
             deployment.airflow.start(deployment.processes)
@@ -97,45 +121,40 @@ class Deployment:
             return question()
         return None
 
-    def wait(self, dag_id: str, run_id: str, seconds: float = 120) -> str:
+    def trigger(self, dag_id: str, seconds: float = 2) -> Run:
+        """Trigger a run whose job takes so long."""
+        self._started += 1
+        told = f"{seconds + self._started / 1000:.3f}"
+        return Run(dag_id, self.api.trigger(dag_id, {"seconds": told}), told)
+
+    def wait(self, run: Run, seconds: float = 120) -> str:
         """Wait until a run has ended, and return its state."""
 
         def ended() -> str | None:
-            run = self.ask(lambda: self.api.run(dag_id, run_id))
-            return run["state"] if run and run["state"] in ENDED else None
+            found = self.ask(lambda: self.api.run(run.dag_id, run.run_id))
+            return found["state"] if found and found["state"] in ENDED else None
 
-        return until(ended, seconds, f"the end of {dag_id}/{run_id}")
+        return until(ended, seconds, f"the end of {run}")
 
-    def state(self, dag_id: str, run_id: str) -> str | None:
+    def state(self, run: Run) -> str | None:
         """Return the state of a run's only task."""
-        tasks = self.ask(lambda: self.api.tasks(dag_id, run_id))
+        tasks = self.ask(lambda: self.api.tasks(run.dag_id, run.run_id))
         return tasks[0]["state"] if tasks else None
 
-    def wait_for_job(self, dag_id: str, run_id: str, state: str, before: set[str]) -> str:
-        """Wait until a run's task waits for its job in a state; return the job's name."""
-        until(lambda: self.state(dag_id, run_id) == state, 60, f"{dag_id}/{run_id} to be {state}")
-        (name,) = until(lambda: self.new_jobs(before), 30, f"the job of {dag_id}/{run_id}")
-        until(lambda: self.scripts(), 30, f"the script of {name}")
-        return name
+    def wait_for_job(self, run: Run, state: str) -> None:
+        """Wait until a run's task waits, in a state, for a job whose script is at work."""
+        until(lambda: self.state(run) == state, 60, f"{run} to be {state}")
+        until(lambda: any(run.seconds in _title(script) for script in self.scripts()), 30, f"the script of {run}")
 
     # What AWS is asked
 
-    def jobs(self) -> dict[str, dict[str, Any]]:
-        """List the training jobs by name."""
-        listed = self.client("sagemaker").get_paginator("list_training_jobs").paginate().build_full_result()
-        return {job["TrainingJobName"]: job for job in listed["TrainingJobSummaries"]}
-
-    def new_jobs(self, before: set[str]) -> list[str]:
-        """Name the jobs that were not there before, the first attempts first."""
-        return sorted(set(self.jobs()) - before, key=lambda name: (base_of(name), attempt_of(name)))
-
-    def describe(self, name: str) -> dict[str, Any]:
-        return dict(self.client("sagemaker").describe_training_job(TrainingJobName=name))
-
-    def wait_for_end(self, name: str, seconds: float = 30) -> str:
-        """Wait until a job has ended, and return its status."""
-        until(lambda: self.describe(name)["TrainingJobStatus"] not in ALIVE, seconds, f"the end of job {name}")
-        return str(self.describe(name)["TrainingJobStatus"])
+    def attempts(self, run: Run) -> list[dict[str, Any]]:
+        """Describe a run's jobs, the first attempt first."""
+        client = self.client("sagemaker")
+        listed = client.get_paginator("list_training_jobs").paginate().build_full_result()["TrainingJobSummaries"]
+        described = [client.describe_training_job(TrainingJobName=job["TrainingJobName"]) for job in listed]
+        own = [job for job in described if job["HyperParameters"]["seconds"] == run.seconds]
+        return sorted(own, key=lambda job: attempt_of(job["TrainingJobName"]))
 
     # Processes
 
@@ -215,15 +234,22 @@ _KILLS: dict[str, Callable[[Deployment], bool]] = {
 VICTIMS = tuple(_KILLS)
 
 
-def base_of(name: str) -> str:
-    """Return the name of a job's first attempt."""
-    return re.sub(r"-a\d+$", "", name)
-
-
 def attempt_of(name: str) -> int:
     """Return which attempt a job is, by its name."""
     found = re.search(r"-a(\d+)$", name)
     return int(found.group(1)) if found else 1
+
+
+def assert_one_after_the_other(attempts: list[dict[str, Any]], story: str) -> None:
+    """Check that a run's jobs are attempts, each begun after the end of the one before, and the last one good."""
+    names = [attempt["TrainingJobName"] for attempt in attempts]
+    statuses = [attempt["TrainingJobStatus"] for attempt in attempts]
+    assert names, story
+    assert names == names[:1] + [f"{names[0]}-a{number}" for number in range(2, len(names) + 1)], story
+    assert statuses[-1] == "Completed", story
+    assert set(statuses[:-1]) <= {"Failed", "Stopped"}, story
+    for earlier, later in pairwise(attempts):
+        assert earlier["TrainingEndTime"] <= later["CreationTime"], story
 
 
 def _kill(victims: list[psutil.Process]) -> bool:

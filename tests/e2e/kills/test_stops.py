@@ -1,0 +1,88 @@
+"""Tasks that a person ends, or whose time is up: their jobs are stopped. Tasks begun anew: one job at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from running_demo import until
+
+from .bundle import DEFERRING, IMPATIENT, LIMITED, TASK, WAITING
+from .deployment import Deployment, Person, Run, assert_one_after_the_other
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+LONG, SHORT = 600, 15
+STATES = {WAITING: "running", DEFERRING: "deferred"}
+Act = Callable[[Person, Run], None]
+
+
+def mark_task_failed(api: Person, run: Run) -> None:
+    api.mark_task(run.dag_id, run.run_id, TASK, "failed")
+
+
+def mark_run_failed(api: Person, run: Run) -> None:
+    api.mark_run(run.dag_id, run.run_id, "failed")
+
+
+def clear(api: Person, run: Run) -> None:
+    api.clear(run.dag_id, run.run_id)
+
+
+def nothing(api: Person, run: Run) -> None:
+    """Let its time run out."""
+
+
+ENDS: dict[str, tuple[str, Act]] = {
+    "task marked failed while it waits": (WAITING, mark_task_failed),
+    "task marked failed while deferred": (DEFERRING, mark_task_failed),
+    "run marked failed while its task waits": (WAITING, mark_run_failed),
+    "run marked failed while its task is deferred": (DEFERRING, mark_run_failed),
+    "execution timeout": (LIMITED, nothing),
+    "timeout of the deferral": (IMPATIENT, nothing),
+}
+RESTARTS: dict[str, tuple[str, Act]] = {
+    "cleared while it waits": (WAITING, clear),
+    "cleared while deferred": (DEFERRING, clear),
+    "beside another run": (DEFERRING, nothing),
+}
+
+
+@pytest.fixture(scope="module")
+def runs(deployment: Deployment) -> dict[str, Run]:
+    """All runs at once, each at the point where its end or its restart has been asked for."""
+    cases = [(name, dag_id, act, SHORT) for name, (dag_id, act) in RESTARTS.items()]
+    cases += [(name, dag_id, act, LONG) for name, (dag_id, act) in ENDS.items()]
+    started = {name: deployment.trigger(dag_id, seconds) for name, dag_id, _, seconds in cases}
+    for name, dag_id, act, _ in cases:
+        if act is not nothing:
+            deployment.wait_for_job(started[name], STATES[dag_id])
+            act(deployment.api, started[name])
+    return started
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_the_job_ends_with_its_task(deployment: Deployment, runs: dict[str, Run], end: str) -> None:
+    run = runs[end]
+    assert deployment.wait(run) == "failed"
+    until(lambda: [job["TrainingJobStatus"] for job in deployment.attempts(run)] == ["Stopped"], 30, f"{run} to stop")
+    assert run.seconds not in str(deployment.scripts())
+
+
+@pytest.mark.parametrize("restart", RESTARTS)
+def test_a_run_begun_anew_has_one_job_at_a_time(deployment: Deployment, runs: dict[str, Run], restart: str) -> None:
+    run = runs[restart]
+    ended = deployment.wait(run)
+    attempts = deployment.attempts(run)
+    story = f"{restart}: {ended}, {[attempt['TrainingJobStatus'] for attempt in attempts]}"
+    print(story)
+    assert ended == "success", story
+    assert_one_after_the_other(attempts, story)
+    result = deployment.api.xcom(run.dag_id, run.run_id, TASK)
+    assert result["job_name"] == attempts[-1]["TrainingJobName"], story
+
+
+def test_nothing_is_left_at_work(deployment: Deployment, runs: dict[str, Run]) -> None:
+    for run in runs.values():
+        deployment.wait(run)
+    until(lambda: not deployment.workers() and not deployment.scripts(), 30, "nobody at work")
