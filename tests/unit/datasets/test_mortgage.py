@@ -5,7 +5,7 @@ from datetime import date
 import pandas as pd
 import pytest
 
-from include.datasets.mortgage import ACQUIRED_COUNTIES, COLUMNS, HOME_COUNTIES, MORTGAGE, Scenario
+from include.datasets.mortgage import ACQUIRED_COUNTIES, HOME_COUNTIES, MORTGAGE, Scenario
 
 FIRST_WEEK = date(2025, 1, 6)
 LABEL = "MORTGAGERESPONSE"
@@ -13,31 +13,6 @@ LABEL = "MORTGAGERESPONSE"
 
 def week(index: int, *, rows: int = 400, scenario: Scenario | None = None, seed: int = 7) -> pd.DataFrame:
     return MORTGAGE.week(index, first_week=FIRST_WEEK, rows=rows, seed=seed, scenario=scenario)
-
-
-@pytest.mark.parametrize("index", [1, 13, 22])
-def test_a_week_has_the_columns_of_the_table_and_the_rows_asked_for(index: int) -> None:
-    frame = week(index, rows=123)
-
-    assert list(frame.columns) == list(COLUMNS)
-    assert len(frame) == 123
-    assert set(frame["WEEK"]) == {index}
-    assert set(frame["WEEK_START_DATE"].dt.date) == {date.fromordinal(FIRST_WEEK.toordinal() + 7 * (index - 1))}
-
-
-def test_a_week_is_the_same_whatever_was_made_before_it() -> None:
-    alone = week(14)
-    week(3)
-
-    pd.testing.assert_frame_equal(week(14), alone)
-
-
-def test_another_seed_makes_other_rows() -> None:
-    assert not week(5, seed=7)["LOAN_AMOUNT_000S"].equals(week(5, seed=8)["LOAN_AMOUNT_000S"])
-
-
-def test_weeks_differ_from_each_other() -> None:
-    assert not week(5)["LOAN_AMOUNT_000S"].equals(week(6)["LOAN_AMOUNT_000S"])
 
 
 def test_the_loan_id_is_no_key() -> None:
@@ -78,13 +53,6 @@ def test_incomes_jump_with_the_shift() -> None:
     assert 68 < week(13, rows=2000)["APPLICANT_INCOME_000S"].mean() < 75
 
 
-def test_a_scenario_changes_nothing_before_its_shift() -> None:
-    stable = Scenario(distribution_shift_week=None, concept_shift_week=None)
-
-    pd.testing.assert_frame_equal(week(12), week(12, scenario=stable))
-    assert set(week(30, scenario=stable)["COUNTY_NAME"]) <= set(HOME_COUNTIES)
-
-
 @pytest.mark.parametrize("shifted_from", [None, 13])
 def test_the_concept_shift_moves_labels_and_no_feature(shifted_from: int | None) -> None:
     before = week(25, rows=2000, scenario=Scenario(distribution_shift_week=shifted_from, concept_shift_week=None))
@@ -96,14 +64,3 @@ def test_the_concept_shift_moves_labels_and_no_feature(shifted_from: int | None)
     assert after.loc[large, LABEL].mean() < 0.05
     small = before["LOAN_AMOUNT_000S"] < 150
     assert before.loc[small, LABEL].equals(after.loc[small, LABEL])
-
-
-def test_a_first_week_that_begins_on_another_day_is_refused() -> None:
-    with pytest.raises(ValueError, match="2025-01-07 is a Tuesday"):
-        MORTGAGE.week(1, first_week=date(2025, 1, 7))
-
-
-@pytest.mark.parametrize(("index", "rows"), [(0, 10), (1, 0)])
-def test_weeks_and_rows_below_one_are_refused(index: int, rows: int) -> None:
-    with pytest.raises(ValueError, match="counted from 1"):
-        week(index, rows=rows)
