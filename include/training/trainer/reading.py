@@ -165,10 +165,14 @@ def _by_connector(opened: SnowflakeConnection, statement: Statement) -> Iterator
 
 def _by_snowpark(opened: SnowflakeConnection, statement: Statement) -> Iterator[pa.Table]:
     from snowflake.snowpark import Session
+    from snowflake.snowpark.exceptions import SnowparkSQLException
 
     session = Session.builder.configs({"connection": opened}).create()
     text = statement.text if statement.values else statement.text % ()
-    yield session.sql(text, params=list(statement.values) or None).to_arrow()
+    try:
+        yield session.sql(text, params=list(statement.values) or None).to_arrow()
+    except SnowparkSQLException as error:
+        raise error.conn_error or error from None
 
 
 _READERS: dict[str, Callable[[SnowflakeConnection, Statement], Iterator[pa.Table]]] = {

@@ -120,16 +120,17 @@ def select_shard(job: Job, types: Mapping[str, ColumnType], snapshot: Snapshot, 
     columns = [_feature(feature.name, feature.kind, types) for feature in job.ordered_features]
     columns += [_number(job.label, types) if _is_fraction(types[job.label]) else label, f"CAST({week} AS DATE)"]
     selected = ", ".join(f"{column} AS C{number}" for number, column in enumerate(columns))
-    row = ", ".join(quote(feature.name) for feature in job.ordered_features) + f", {label}, {week}"
+    row = [*(quote(feature.name) for feature in job.ordered_features), label, week]
+    key = [quote(name) for name in job.key] if snapshot.by_key else []
     condition = _labelled(job)
     if shard.count > 1:
-        # Equal rows have equal hashes: whatever is in the table, every row is in one shard and no other.
-        hashed = ", ".join(quote(name) for name in job.key) if snapshot.by_key else row
-        condition += f" AND MOD(ABS(HASH({hashed})), %s) = %s"
+        # Equal values have equal hashes: whatever is in the table, every row is in one shard and no other.
+        condition += f" AND MOD(ABS(HASH({', '.join(key or row)})), %s) = %s"
         values = (*values, shard.count, shard.rank)
-    # A warehouse gives rows in any order, and training depends on it. Rows with equal hashes are equal rows, but
-    # for one collision of 64 bits: among 10 million rows it is there once in 370,000 times.
-    return Statement(f"SELECT {selected} FROM {source} WHERE {condition} ORDER BY HASH({row})", values)
+    # A warehouse gives rows in any order, and training depends on it. Rows of one hash are equal rows, but for a
+    # collision: of 64 bits, so that 10 million rows have one once in 370,000 times.
+    order = ", ".join(key) or f"HASH({', '.join(row)})"
+    return Statement(f"SELECT {selected} FROM {source} WHERE {condition} ORDER BY {order}", values)
 
 
 def _source(job: Job, timestamp: str | None) -> tuple[str, tuple[Any, ...]]:
