@@ -14,13 +14,12 @@ from moto.sagemaker.exceptions import AWSValidationException, ResourceInUseExcep
 from moto.sagemaker.responses import SageMakerResponse
 
 from include.sandbox.aws import objects
-from include.sandbox.aws.container import ScriptMode
-from include.sandbox.aws.runner import JobRunner, job_from
+from include.sandbox.aws.container import Program, program_of
+from include.sandbox.aws.runner import JobRunner
 from include.sandbox.aws.training_job import TrainingJob
 
 # Moto answers these from the jobs that run here.
 FROM_MOTO = frozenset({"list_training_jobs", "search", "add_tags", "list_tags", "delete_tags"})
-UNSUPPORTED_FIELDS = ("VpcConfig", "CheckpointConfig", "RetryStrategy", "WarmPoolStatus")
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _ROLE = re.compile(r"arn:aws[a-z\-]*:iam::\d{12}:role/(?:.*/)?([\w+=,.@-]+)")
 
@@ -60,7 +59,7 @@ def _find(api: SageMakerResponse) -> TrainingJob:
 def _create(api: SageMakerResponse, runner: JobRunner) -> ActionResult:
     request = json.loads(api.body)
     script = _check(request)
-    job = job_from(request, api.region)
+    job = TrainingJob(request, account_id=DEFAULT_ACCOUNT_ID, region=api.region)
     # setdefault is atomic: of two requests for one name a single one sees its own job.
     if _jobs(api).setdefault(job.training_job_name, job) is not job:
         raise ResourceInUseException(f"Training job names must be unique within an AWS account: {job.arn}")
@@ -68,7 +67,7 @@ def _create(api: SageMakerResponse, runner: JobRunner) -> ActionResult:
     return ActionResult({"TrainingJobArn": job.arn})
 
 
-def _check(request: dict[str, Any]) -> ScriptMode:
+def _check(request: dict[str, Any]) -> Program:
     """Refuse what the service refuses, and what this sandbox cannot do."""
     name = request["TrainingJobName"]
     if len(name) > 63 or not _NAME.fullmatch(name):
@@ -82,16 +81,11 @@ def _check(request: dict[str, Any]) -> ScriptMode:
             f"Could not assume role {request['RoleArn']}. Please ensure that the role exists and allows "
             "principal 'sagemaker.amazonaws.com' to assume the role."
         )
-    for field in UNSUPPORTED_FIELDS:
-        if request.get(field):
-            raise AWSValidationException(f"This sandbox does not implement {field} of CreateTrainingJob.")
-    if request.get("EnableManagedSpotTraining"):
-        raise AWSValidationException("This sandbox does not implement EnableManagedSpotTraining.")
     try:
         objects.split(request["OutputDataConfig"]["S3OutputPath"])
     except ValueError as error:
         raise AWSValidationException(f"OutputDataConfig.S3OutputPath: {error}") from error
-    script = ScriptMode.of(request)
+    script = program_of(request)
     if script is None:
         raise AWSValidationException(
             "This sandbox runs script-mode jobs only: hyperparameters sagemaker_program and "

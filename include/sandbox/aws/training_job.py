@@ -12,6 +12,8 @@ import re
 import threading
 from typing import Any
 
+from include.sandbox.aws import spot
+
 NOT_ECHOED = frozenset({"Tags"})
 TERMINAL = frozenset({"Completed", "Failed", "Stopped"})
 MESSAGES = {
@@ -24,7 +26,12 @@ MESSAGES = {
     "Failed": "Training job failed",
     "Stopped": "Training job stopped",
     "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided",
+    "MaxWaitTimeExceeded": "Training job wait time exceeded MaxWaitTimeInSeconds provided",
+    "Interrupted": "Spot instances interrupted; waiting for capacity",
+    "Restarting": "Spot capacity found; restarting the training job",
 }
+# What counts as training time; between an interruption and the restart nothing is used.
+_AT_WORK = frozenset({"Downloading", "Training", "Uploading", "Stopping"})
 _FAILURE_REASON_LIMIT = 1024
 
 
@@ -41,6 +48,7 @@ class TrainingJob:
         self.request = request
         self.region = region
         self.tags: list[dict[str, str]] = list(request.get("Tags") or [])
+        self.retries = 0
         self.training_job_name: str = request["TrainingJobName"]
         self.arn = f"arn:aws:sagemaker:{region}:{account_id}:training-job/{self.training_job_name}"
         self.creation_time = self.last_modified_time = now()
@@ -58,6 +66,11 @@ class TrainingJob:
     def response_object(self) -> dict[str, Any]:
         """What moto's Search shows of the job."""
         return self.describe()
+
+    @property
+    def creation_tags(self) -> list[dict[str, str]]:
+        """The tags that the request gave; later ones are in ``tags``."""
+        return self.request.get("Tags") or []
 
     @property
     def is_terminal(self) -> bool:
@@ -89,7 +102,7 @@ class TrainingJob:
                 self.training_job_status = status
             if reason:
                 self.failure_reason = reason[:_FAILURE_REASON_LIMIT]
-            if secondary == "Downloading":
+            if secondary == "Downloading" and not self.training_start_time:
                 self.training_start_time = moment
             if self.is_terminal:
                 self.transitions[-1]["EndTime"] = moment
@@ -101,6 +114,16 @@ class TrainingJob:
             if self.training_job_status != "InProgress":
                 return False
             self.enter("Stopping", status="Stopping")
+            return True
+
+    def take_retry(self) -> bool:
+        """Be Starting once more, as RetryStrategy allows after an internal error; False where it does not."""
+        with self._lock:
+            allowed = (self.request.get("RetryStrategy") or {}).get("MaximumRetryAttempts", 0)
+            if self.training_job_status != "InProgress" or self.retries >= allowed:
+                return False
+            self.retries += 1
+            self.enter("Starting")
             return True
 
     def note_metrics(self, line: str) -> None:
@@ -142,9 +165,11 @@ class TrainingJob:
             return {}
         times: dict[str, Any] = {"TrainingStartTime": self.training_start_time}
         if self.training_end_time:
-            seconds = math.ceil((self.training_end_time - self.training_start_time).total_seconds())
+            seconds = sum(_seconds(step) for step in self.transitions if step["Status"] in _AT_WORK)
+            price = spot.PRICE if self.request.get("EnableManagedSpotTraining") else 1
             times["TrainingEndTime"] = self.training_end_time
-            times["TrainingTimeInSeconds"] = times["BillableTimeInSeconds"] = max(seconds, 1)
+            times["TrainingTimeInSeconds"] = max(math.ceil(seconds), 1)
+            times["BillableTimeInSeconds"] = max(math.ceil(seconds * price), 1)
         return times
 
     def to_json(self) -> str:
@@ -155,18 +180,17 @@ class TrainingJob:
 
     @classmethod
     def from_json(cls, text: str) -> TrainingJob:
-        """Read a job written by ``to_json``. One that was running is Failed: its processes are gone."""
+        """Read a job written by ``to_json``."""
         job = cls.__new__(cls)
+        job.retries = 0  # absent in files of earlier versions
         vars(job).update(json.loads(text, object_hook=_time_from_json))
         job.metrics = {name: (value, moment) for name, (value, moment) in job.metrics.items()}
         job._lock = threading.RLock()
-        if not job.is_terminal:
-            job.enter(
-                "Failed",
-                status="Failed",
-                reason="InternalServerError: the sandbox ended while the job ran. Start a new job.",
-            )
         return job
+
+
+def _seconds(transition: dict[str, Any]) -> float:
+    return float((transition["EndTime"] - transition["StartTime"]).total_seconds())
 
 
 def _time_to_json(value: Any) -> dict[str, str]:

