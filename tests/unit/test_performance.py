@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata
 from sklearn import metrics as oracle
 
-from snowmaker.performance import Confusion, PerformanceThresholds
+from snowmaker.performance import Confusion, PerformanceThresholds, Residuals
 
 rows = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 20)), min_size=4, max_size=200)
 
@@ -41,3 +41,41 @@ def test_a_metric_that_is_not_defined_is_none_and_a_breach() -> None:
 @pytest.mark.parametrize(("value", "verdict"), [(0.9, "ok"), (0.76, "ok"), (0.75, "warn"), (0.7, "breach")])
 def test_a_fall_from_the_holdout_is_judged(value: float, verdict: str) -> None:
     assert PerformanceThresholds(0.0499, 0.0999).verdict("f1", value, 0.8) == verdict
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "verdict"),
+    [
+        ("rmse", 50.0, "ok"),
+        ("rmse", 109.0, "ok"),
+        ("rmse", 110.0, "warn"),
+        ("mae", 124.0, "warn"),
+        ("mae", 125.0, "breach"),
+    ],
+)
+def test_of_an_error_a_rise_by_a_share_is_judged(metric: str, value: float, verdict: str) -> None:
+    assert PerformanceThresholds(0.1, 0.25).verdict(metric, value, 100.0) == verdict
+
+
+def test_r2_falls_by_a_difference_and_an_error_of_nothing_cannot_be_judged() -> None:
+    assert PerformanceThresholds(0.05, 0.1).verdict("r2", -3.0, 0.9) == "breach"
+    assert PerformanceThresholds(0.05, 0.1).verdict("r2", 0.88, 0.9) == "ok"
+    assert PerformanceThresholds(0.1, 0.25).verdict("rmse", 1e-9, 0.0) == "breach"
+    assert PerformanceThresholds(0.1, 0.25).verdict("rmse", 0.0, 0.0) == "ok"
+
+
+numbers = st.lists(st.tuples(st.integers(-1000, 1000), st.integers(-1000, 1000)), min_size=2, max_size=50)
+
+
+@given(numbers)
+def test_metrics_of_a_regression_agree_with_scikit_learn(pairs: list[tuple[int, int]]) -> None:
+    labels, scores = (np.array(values, dtype=float) for values in zip(*pairs, strict=True))
+    errors = labels - scores
+    spread = float(((labels - labels.mean()) ** 2).sum())
+    found = Residuals(len(pairs), float((errors**2).sum()), float(np.abs(errors).sum()), spread).metrics()
+    assert found["rmse"] == pytest.approx(oracle.root_mean_squared_error(labels, scores), rel=1e-9)
+    assert found["mae"] == pytest.approx(oracle.mean_absolute_error(labels, scores), rel=1e-9)
+    if labels.min() < labels.max():
+        assert found["r2"] == pytest.approx(oracle.r2_score(labels, scores), rel=1e-9, abs=1e-9)
+    else:
+        assert found["r2"] is None

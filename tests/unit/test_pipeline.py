@@ -9,6 +9,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from snowmaker.exceptions import PipelineError
+from snowmaker.performance import PerformanceThresholds
 from snowmaker.pipeline import Pipeline, load_pipeline, load_pipelines, raise_for
 
 REPOSITORY = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ def write(folder: Path, change: dict[str, Any], name: str = "p.yaml") -> Path:
         if value is None:
             section.pop(last, None)
         else:
-            section[last] = value
+            section[last] = json.loads(json.dumps(value))
     file = folder / name
     file.write_text(yaml.safe_dump(content))
     return file
@@ -56,6 +57,47 @@ def write(folder: Path, change: dict[str, Any], name: str = "p.yaml") -> Path:
         ({"promotion/floors": {"elegance": 1}}, "promotion.floors.elegance"),
         ({"week_starts_on": "payday"}, "week_starts_on: found 'payday'"),
         ({"monitoring/performance/degraded_when": {"breaches": 4, "of_weeks": 3}}, "breaches (4) cannot happen"),
+        ({"monitoring/performance/warn_rise": 0.3}, "breach_rise (0.25) is below warn_rise (0.3); raise breach_rise"),
+        (
+            {"monitoring/performance/warn_rise": 0.2},
+            "monitoring.performance.warn_rise does not go with metric f1; write warn_drop",
+        ),
+        (
+            {"monitoring/performance/metric": "rmse"},
+            "monitoring.performance.metric: rmse is no metric of binary_cl",
+        ),
+        ({"promotion/floors": {"rmse": 3}}, "promotion: floors has rmse, of which less is better; move it to ceilings"),
+        ({"promotion/ceilings": {"f1": 1}}, "promotion: ceilings has f1, of which more is better; move it to floors"),
+        ({"promotion/min_gain": {"r2": 0}}, "promotion.min_gain: r2 is no metric of binary_classification; choose of"),
+        ({"training/max_wait_minutes": 60}, "max_wait_minutes is for spot instances, and spot is false"),
+        (
+            {"training/spot": True, "training/max_wait_minutes": 10},
+            "max_wait_minutes (10) is below max_runtime_minutes (30), which it includes; raise it",
+        ),
+        ({"training/spot": True, "training/keep_alive_minutes": 9}, "spot instances cannot be kept in a warm pool"),
+        ({"training/subnets": ["subnet-1"]}, "subnets and security_group_ids belong together; give both or none"),
+        (
+            {"training/estimator": "linear", "training/hyperparameters": {}, "training/instance_count": 2},
+            "estimator linear trains on one instance, instance_count is 2; set it to 1",
+        ),
+        ({"training/instance_count": 0}, "training.instance_count: found 0"),
+        ({"training/class_weight": "heavy"}, "training.class_weight: found 'heavy'"),
+        (
+            {"training/class_weight": "balanced", "training/hyperparameters/scale_pos_weight": 3},
+            "class_weight and scale_pos_weight both weigh the classes; remove one of them",
+        ),
+        ({"training/hyperparameters/max_dept": 3}, "hyperparameter 'max_dept' is unknown to the estimator xgboost"),
+        ({"training/estimator": "linear"}, "is unknown to the estimator linear; it knows C, alpha"),
+        ({"training/search": {"depth": [1, 2]}}, "hyperparameter 'depth' is unknown to the estimator xgboost"),
+        ({"training/search": {"max_depth": [1, 2]}}, "max_depth stands in hyperparameters and in search; remove it"),
+        ({"training/search": {"eta": []}}, "search.eta lists 0 value(s); list at least two"),
+        ({"training/search": {"eta": [0.1]}}, "search.eta lists 1 value(s); list at least two"),
+        ({"training/search": {"eta": [0.1, 0.1]}}, "search.eta lists a value twice"),
+        ({"training/search": {"eval_metric": ["auc", "x" * 41]}}, "search.eval_metric has a text of 41 characters"),
+        (
+            {"training/search": {"eta": [0.1, 0.2, 0.3], "gamma": [0, 1, 2, 3, 4, 5, 6]}},
+            "search has 21 combinations, each a training job; at most 20 are allowed, shorten its lists",
+        ),
     ],
 )
 def test_an_error_names_file_field_value_and_remedy(tmp_path: Path, change: dict[str, Any], message: str) -> None:
@@ -98,6 +140,56 @@ def test_shipped_pipelines_are_good_by_model_and_by_schema(path: Path) -> None:
 def test_the_published_schema_is_the_models() -> None:
     published = json.loads((REPOSITORY / "plugins" / "snowmaker" / "pipeline.schema.json").read_text())
     assert published == Pipeline.model_json_schema(), "run make schema"
+
+
+REGRESSION = {
+    "task": "regression",
+    "model/threshold": None,
+    "monitoring/performance": {},
+    "promotion": {"floors": {"r2": 0.5}, "ceilings": {"rmse": 9}},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"promotion/floors": {"f1": 0.5}}, "promotion.floors: f1 is no metric of regression; choose of rmse, mae, r2"),
+        ({"training/class_weight": "balanced"}, "training.class_weight weighs classes, and a regression has none"),
+        ({"model/threshold": 0.5}, "model.threshold decides between two classes, and a regression has none"),
+        (
+            {"monitoring/performance/breach_drop": 0.2},
+            "monitoring.performance.breach_drop does not go with metric rmse; write breach_rise",
+        ),
+        (
+            {"monitoring/performance": {"metric": "r2", "breach_rise": 0.5}},
+            "monitoring.performance.breach_rise does not go with metric r2; write breach_drop",
+        ),
+    ],
+)
+def test_what_does_not_go_with_a_regression_is_told(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    load_pipeline(write(tmp_path, REGRESSION))
+    with pytest.raises(PipelineError) as error:
+        load_pipeline(write(tmp_path, REGRESSION | change))
+    assert message in str(error.value)
+
+
+def test_the_metric_its_thresholds_and_the_least_gain_follow_from_the_task(tmp_path: Path) -> None:
+    binary = load_pipeline(write(tmp_path, {"monitoring/performance": {}, "promotion/min_gain": None}))
+    assert (binary.metric, binary.performance_thresholds, binary.min_gain) == (
+        "f1",
+        PerformanceThresholds(0.05, 0.1),
+        {"f1": 0.0},
+    )
+    regression = load_pipeline(write(tmp_path, REGRESSION))
+    assert (regression.metric, regression.performance_thresholds, regression.min_gain) == (
+        "rmse",
+        PerformanceThresholds(0.1, 0.25),
+        {"rmse": 0.0},
+    )
+    by_r2 = load_pipeline(write(tmp_path, REGRESSION | {"monitoring/performance": {"metric": "r2"}}))
+    assert by_r2.performance_thresholds == PerformanceThresholds(0.05, 0.1)
+    free = load_pipeline(write(tmp_path, REGRESSION | {"promotion": {"min_gain": {}}}))
+    assert free.min_gain == {}
 
 
 def test_names_are_qualified_and_quoted() -> None:
