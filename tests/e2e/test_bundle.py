@@ -14,6 +14,7 @@ import pytest
 from include.demo.local_airflow import REPOSITORY
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+SHIPPED = ("customer_churn", "house_values", "maintenance", "mortgage")
 
 PARSE = """
 import json, sys
@@ -40,7 +41,7 @@ def test_a_bad_pipeline_file_takes_no_other_down(bundle: Path) -> None:
         good.replace("name: mortgage\n", "name: broken\n").replace("warn: 0.1\n", "warn: 0.3\n")
     )
     found = parse(bundle)
-    assert found["dags"] == ["retrain_loans", "retrain_mortgage", "score_loans", "score_mortgage"]
+    assert found["dags"] == dags_of(*SHIPPED, "loans")
     (error,) = found["errors"].values()
     message = error.strip().splitlines()[-1]
     for part in ("broken.yaml", "monitoring.drift", "0.25", "0.3", "raise breach or lower warn"):
@@ -49,7 +50,7 @@ def test_a_bad_pipeline_file_takes_no_other_down(bundle: Path) -> None:
 
 
 def test_the_repository_itself_has_no_import_error(bundle: Path) -> None:
-    assert parse(bundle) == {"dags": ["retrain_mortgage", "score_mortgage"], "errors": {}}
+    assert parse(bundle) == {"dags": dags_of(*SHIPPED), "errors": {}}
 
 
 def test_airflow_lists_the_provider(tmp_path: Path) -> None:
@@ -57,6 +58,10 @@ def test_airflow_lists_the_provider(tmp_path: Path) -> None:
     assert [one["version"] for one in listed if one["package_name"] == "airflow-provider-snowmaker"] == [
         version("airflow-provider-snowmaker")
     ]
+
+
+def dags_of(*pipelines: str) -> list[str]:
+    return sorted(f"{kind}_{name}" for kind in ("score", "retrain") for name in pipelines)
 
 
 def parse(bundle: Path) -> dict[str, object]:
