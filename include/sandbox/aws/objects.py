@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.s3.models import s3_backends
+from include.sandbox.aws.s3.body import PIECE, Digests
+from include.sandbox.aws.s3.store import About, Body, ObjectError, ObjectStore
+
+_store: ObjectStore
+
+
+def use(store: ObjectStore) -> None:
+    """Read from and write to ``store`` from now on."""
+    global _store  # noqa: PLW0603 (one server a process, as moto's own state is)
+    _store = store
 
 
 def split(uri: str) -> tuple[str, str]:
@@ -18,27 +27,63 @@ def split(uri: str) -> tuple[str, str]:
 
 def read(uri: str) -> bytes:
     """Return an object's body; FileNotFoundError where bucket or object is missing."""
-    bucket, name = split(uri)
-    found = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(bucket)
-    key = found.keys.get(name) if found else None
-    if key is None:
-        raise FileNotFoundError(f"no S3 object at {uri}")
-    return bytes(key.value)
+    try:
+        found, handle = _store.open(*split(uri))
+    except ObjectError:
+        raise FileNotFoundError(f"no S3 object at {uri}") from None
+    with handle:
+        return handle.read(found.size)
+
+
+def download(uri: str, path: Path) -> None:
+    """Write an object's body to ``path``; FileNotFoundError where bucket or object is missing."""
+    try:
+        found, handle = _store.open(*split(uri))
+    except ObjectError:
+        raise FileNotFoundError(f"no S3 object at {uri}") from None
+    with handle, path.open("wb") as target:
+        rest = found.size
+        while rest and (piece := handle.read(min(rest, PIECE))):
+            target.write(piece)
+            rest -= len(piece)
 
 
 def write(uri: str, body: bytes) -> None:
     """Store an object; FileNotFoundError where the bucket is missing."""
     bucket, name = split(uri)
-    backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
-    if bucket not in backend.buckets:
-        raise FileNotFoundError(f"no S3 bucket {bucket!r} for {uri}")
-    backend.put_object(bucket, name, body)
+    digests = Digests(set())
+    digests.update(body)
+    with _store.draft() as (file, handle):
+        handle.write(body)
+    _put(uri, bucket, name, Body(file, len(body), digests.md5.hexdigest()))
+
+
+def upload(uri: str, path: Path) -> None:
+    """Store the content of a file; FileNotFoundError where the bucket is missing."""
+    bucket, name = split(uri)
+    digests = Digests(set())
+    with path.open("rb") as source, _store.draft() as (file, handle):
+        while piece := source.read(PIECE):
+            digests.update(piece)
+            handle.write(piece)
+        size = handle.tell()
+    _put(uri, bucket, name, Body(file, size, digests.md5.hexdigest()))
 
 
 def list_under(uri: str) -> list[tuple[str, str]]:
     """Return name below the prefix and address of each object under ``uri``, sorted."""
     bucket, prefix = split(uri)
-    found = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(bucket)
-    names = sorted(key for key in (found.keys if found else {}) if key.startswith(prefix))
+    try:
+        names = [item.key for item in _store.list_objects(bucket, prefix)]
+    except ObjectError:
+        names = []
     base = prefix[: prefix.rfind("/") + 1]
     return [(name.removeprefix(base), f"s3://{bucket}/{name}") for name in names if not name.endswith("/")]
+
+
+def _put(uri: str, bucket: str, name: str, body: Body) -> None:
+    about = About(headers={"content-type": "binary/octet-stream"})
+    try:
+        _store.put(bucket, name, body, about, check=lambda _: None)
+    except ObjectError:
+        raise FileNotFoundError(f"no S3 bucket {bucket!r} for {uri}") from None

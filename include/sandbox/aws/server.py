@@ -1,7 +1,7 @@
-"""Moto's server with the walls this sandbox needs: loopback only, an allow-list of services, state on disk.
+"""The AWS sandbox's server: which service a request is for, on loopback only, with its state on disk.
 
-What moto does not implement, or merely pretends to do, is answered with a 400 that names the call: botocore
-repeats a 500, and a pretended success would be worse.
+S3 is served from files, the rest by moto. What is not implemented, or what moto merely pretends to do, is answered
+with a 400 that names the call: botocore repeats a 500, and a pretended success would be worse.
 """
 
 from __future__ import annotations
@@ -11,53 +11,28 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TextIO
-from xml.sax.saxutils import escape
 
 from flask import Flask, Response, request
 from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.request import Request
 from moto.iam.models import iam_backends
-from moto.moto_server.werkzeug_app import (
-    DomainDispatcherApplication,
-    MotoRequestHandler,
-    create_backend_app,
-)
-from moto.s3.models import s3_backends
+from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from include.sandbox.aws import sagemaker_api
+from include.sandbox.aws import answers, objects, sagemaker_api
 from include.sandbox.aws.runner import JobRunner
-from include.sandbox.aws.storage import ObjectStorage, SecretStorage
+from include.sandbox.aws.s3.api import S3Api
+from include.sandbox.aws.s3.store import ObjectStore
+from include.sandbox.aws.storage import SecretStorage
 
 LOOPBACK = "127.0.0.1"
-SERVICES = frozenset({"s3", "secretsmanager", "sagemaker", "logs", "iam", "sts", "moto_api"})
-# Query words of the S3 calls that work. Moto takes an unknown sub-resource for a plain read or listing.
-S3_WORDS = frozenset(
-    [
-        "continuation-token",
-        "delete",
-        "delimiter",
-        "encoding-type",
-        "fetch-owner",
-        "list-type",
-        "location",
-        "marker",
-        "max-keys",
-        "max-parts",
-        "max-uploads",
-        "partNumber",
-        "part-number-marker",
-        "prefix",
-        "start-after",
-        "uploadId",
-        "uploads",
-        "versionId",
-        "x-id",
-    ]
-)
-_S3_WORD_FAMILIES = re.compile(r"(x-amz-|response-)|(AWSAccessKeyId|Signature|Expires)$", re.IGNORECASE)
+# Other names could be a web page's, made to point here.
+_HOSTS = re.compile(r"(127\.0\.0\.1|\[::1\]|localhost|[a-z0-9.-]+\.localhost)(:\d+)?", re.IGNORECASE)
+_BY_MOTO = frozenset({"secretsmanager", "sagemaker", "logs", "iam", "sts"})
+_LARGEST_REQUEST = 16 << 20
 _READS = re.compile(r"\.(Get|List|Describe|BatchGet)\w*$")
 _TRUST_SAGEMAKER = json.dumps(
     {
@@ -88,30 +63,25 @@ class AwsSandbox:
         """Restore what an earlier process left in ``state`` and bind ``port`` (0: any free one)."""
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock_file = _hold(state / "lock")
-        self._objects = ObjectStorage(state / "s3")
+        self._objects = ObjectStore(state / "s3")
+        objects.use(self._objects)
         self._secrets = SecretStorage(state / "secrets.json")
+        self._apps: dict[str, Any] = {"s3": S3Api(self._objects, answers.s3_call_name)}
+        self._apps_lock = threading.Lock()
         self._server: BaseWSGIServer = make_server(
-            LOOPBACK,
-            port,
-            DomainDispatcherApplication(self._create_app),
-            threaded=True,
-            request_handler=QuietRequestHandler,
+            LOOPBACK, port, self._dispatch, threaded=True, request_handler=QuietRequestHandler
         )
         self.port = int(self._server.server_address[1])
         self.url = f"http://{LOOPBACK}:{self.port}"
-        self._objects.restore()
         self._secrets.restore()
-        runner = JobRunner(state, endpoint_url=self.url, stop_grace=stop_grace, objects_changed=self._objects.save)
+        runner = JobRunner(state, endpoint_url=self.url, stop_grace=stop_grace, objects_changed=lambda: None)
         runner.restore()
         sagemaker_api.install(runner)
         self._thread = threading.Thread(target=self._server.serve_forever, name="aws-sandbox", daemon=True)
 
     def provision(self, *, region: str, bucket: str, role: str) -> str:
         """Create the bucket and the training role where they are missing; return the role's ARN."""
-        s3 = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
-        if bucket not in s3.buckets:
-            s3.create_bucket(bucket, region)
-            self._objects.save()
+        self._objects.create_bucket(bucket, region)
         created = iam_backends[DEFAULT_ACCOUNT_ID]["aws"].create_role(
             role_name=role,
             assume_role_policy_document=_TRUST_SAGEMAKER,
@@ -133,27 +103,47 @@ class AwsSandbox:
         self._server.server_close()
         self._lock_file.close()
 
-    def _create_app(self, service: str) -> Flask:
-        if service not in SERVICES:
-            return _refusing_app(f"This sandbox does not offer the service {service!r}.")
-        if service == "moto_api":
-            # Moto's own API could reset the state behind the storage's back; only liveness is needed.
-            return _liveness_app()
+    def _dispatch(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Pass a request to the application of its service."""
+        incoming = Request(environ)
+        service = _service(incoming)
+        if not _HOSTS.fullmatch(incoming.headers.get("Host", "")):
+            answer = answers.refuse(incoming, "AccessDenied", "This sandbox answers on loopback names only.")
+            answer.status_code = 403
+        elif incoming.path.startswith("/moto-api"):
+            # Moto's own API could reset what is kept; the question for liveness is all that is left of it.
+            answer = Response("ok\n") if incoming.path == "/moto-api/" else Response("no\n", 404)
+        elif service != "s3" and (incoming.content_length or 0) > _LARGEST_REQUEST:
+            answer = answers.refuse(incoming, "RequestEntityTooLarge", f"The request exceeds {_LARGEST_REQUEST} bytes.")
+        elif service == "s3" or (service in _BY_MOTO and incoming.path == "/"):
+            return self._app(service)(environ, start_response)
+        elif service in _BY_MOTO:
+            answer = answers.not_implemented(incoming, f"{incoming.method} {incoming.path} of {service}")
+        else:
+            text = f"This sandbox does not offer the service {service!r}."
+            answer = answers.refuse(incoming, "NotOfferedBySandbox", text)
+        return answer(environ, start_response)
+
+    def _app(self, service: str) -> Any:
+        with self._apps_lock:
+            if service not in self._apps:
+                self._apps[service] = self._moto_app(service)
+            return self._apps[service]
+
+    def _moto_app(self, service: str) -> Flask:
         app = create_backend_app(service)
         app.register_error_handler(NotImplementedError, _not_implemented)
         app.register_error_handler(Exception, _internal_error)
-        saves: dict[str, Callable[[], None]] = {"s3": self._objects.save, "secretsmanager": self._secrets.save}
-        if service == "s3":
-            app.before_request(_refuse_unknown_s3_words)
+        saves: dict[str, Callable[[], None]] = {"secretsmanager": self._secrets.save}
         if service in saves:
             app.after_request(lambda response: _save_after_write(response, saves[service]))
         return app
 
 
-def _refuse_unknown_s3_words() -> None:
-    unknown = {word for word in request.args if word not in S3_WORDS and not _S3_WORD_FAMILIES.match(word)}
-    if unknown:
-        raise NotImplementedError(f"S3 sub-resources {sorted(unknown)}")
+def _service(incoming: Request) -> str:
+    """Return the service of the credential scope; what is unsigned is S3's, as its presigned addresses are."""
+    scope = re.search(r"Credential=[^/]*/\d{8}/[^/]*/([^/]*)/", incoming.headers.get("Authorization", ""))
+    return scope[1].lower() if scope else "s3"
 
 
 def _hold(path: Path) -> TextIO:
@@ -175,38 +165,15 @@ def _save_after_write(response: Response, save: Callable[[], None]) -> Response:
     return response
 
 
-def _liveness_app() -> Flask:
-    app = Flask("liveness")
-    app.add_url_rule("/moto-api/", "alive", lambda: "ok\n", methods=["GET"])
-    return app
-
-
-def _refusing_app(message: str) -> Flask:
-    app = Flask("refusing")
-    app.before_request(lambda: _error("NotOfferedBySandbox", message))
-    return app
-
-
 def _not_implemented(_: Exception) -> Response:
-    return _error("NotImplementedBySandbox", f"This sandbox does not implement {_requested_call()}; the real AWS may.")
+    return answers.not_implemented(request, _requested_call())
 
 
 def _internal_error(error: Exception) -> Response:
     log.exception("%s failed inside the sandbox", _requested_call())
-    return _error("SandboxFault", f"{_requested_call()} failed inside the sandbox: {error!r}")
+    return answers.refuse(request, "SandboxFault", f"{_requested_call()} failed inside the sandbox: {error!r}")
 
 
 def _requested_call() -> str:
     target = request.headers.get("X-Amz-Target") or request.values.get("Action")
     return target or f"{request.method} {request.full_path}"
-
-
-def _error(code: str, message: str) -> Response:
-    """Build an error answer in the protocol of the request: JSON for the JSON services, XML for the others."""
-    if request.headers.get("X-Amz-Target"):
-        body: Any = json.dumps({"__type": code, "message": message})
-        return Response(body, 400, {"x-amzn-errortype": code}, content_type="application/x-amz-json-1.1")
-    inner = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
-    is_query = "form-urlencoded" in (request.content_type or "")
-    body = f"<ErrorResponse><Error>{inner}</Error></ErrorResponse>" if is_query else f"<Error>{inner}</Error>"
-    return Response(body, 400, content_type="application/xml")

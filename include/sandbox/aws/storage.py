@@ -1,22 +1,15 @@
-"""Keep S3 objects and secrets in files, so that they survive the server.
-
-Written before a request is answered, each file replaced atomically. Kept are bodies, user metadata and
-the current secret versions; not ACLs, object tags, versioned buckets' history or multipart uploads half-way.
-"""
+"""Keep secrets in a file, so that they survive the server: written before a request is answered, atomically."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
-import shutil
 import threading
 from pathlib import Path
 from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID
-from moto.s3.models import FakeBucket, FakeKey, s3_backends
 from moto.secretsmanager.models import FakeSecret, secretsmanager_backends
 
 _SECRET_FIELDS = (
@@ -41,61 +34,6 @@ def write_atomically(path: Path, content: bytes) -> None:
     with os.fdopen(descriptor, "wb") as handle:
         handle.write(content)
     draft.replace(path)
-
-
-class ObjectStorage:
-    """Buckets as directories, an object as one file: a line of JSON with its name, then its body."""
-
-    def __init__(self, root: Path) -> None:
-        """Keep everything under ``root``."""
-        self._root = root
-        self._backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
-        self._saved: dict[tuple[str, str], FakeKey] = {}
-        self._lock = threading.Lock()
-
-    def restore(self) -> None:
-        """Bring the objects of an earlier process back."""
-        for about in sorted(self._root.glob("*/.bucket")):
-            bucket = about.parent.name
-            self._backend.create_bucket(bucket, json.loads(about.read_text())["region"])
-            for path in about.parent.iterdir():
-                if path.name.startswith("."):
-                    continue
-                head, _, body = path.read_bytes().partition(b"\n")
-                record = json.loads(head)
-                key = self._backend.put_object(bucket, record["key"], body, etag=record["etag"])
-                key.set_metadata(record["metadata"])
-                self._saved[bucket, record["key"]] = key
-
-    def save(self) -> None:
-        """Write what changed since the last call. A replaced object is another Python object, hence ``is``."""
-        with self._lock:
-            current: dict[tuple[str, str], FakeKey] = {}
-            buckets = dict(self._backend.buckets)
-            for name, bucket in buckets.items():
-                self._save_bucket(name, bucket)
-                current.update(
-                    {(name, key): value for key, value in list(bucket.keys.items()) if type(value) is FakeKey}
-                )
-            for address in self._saved.keys() - current.keys():
-                self._path(*address).unlink(missing_ok=True)
-            for address, key in current.items():
-                if self._saved.get(address) is not key:
-                    head = {"key": address[1], "etag": key.etag.strip('"'), "metadata": dict(key.metadata)}
-                    write_atomically(self._path(*address), json.dumps(head).encode() + b"\n" + key.value)
-            for about in self._root.glob("*/.bucket"):
-                if about.parent.name not in buckets:
-                    shutil.rmtree(about.parent)
-            self._saved = current
-
-    def _save_bucket(self, name: str, bucket: FakeBucket) -> None:
-        about = self._root / name / ".bucket"
-        if not about.exists():
-            write_atomically(about, json.dumps({"region": bucket.region_name}).encode())
-
-    def _path(self, bucket: str, key: str) -> Path:
-        # Keys hold slashes and may be longer than a file name may be.
-        return self._root / bucket / hashlib.sha256(key.encode()).hexdigest()
 
 
 class SecretStorage:
