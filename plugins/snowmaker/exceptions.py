@@ -33,6 +33,10 @@ class ServiceUnreachableError(SnowmakerError):
     """Nobody answers at the connection's address; a retry may help."""
 
 
+class ServiceBusyError(SnowmakerError):
+    """The service asks for fewer calls; the same one works later."""
+
+
 class InputDataError(SnowmakerError, AirflowFailException):
     """The source table cannot be used: missing table or column, empty week, changed type, no labels."""
 
@@ -46,7 +50,11 @@ class ArtefactError(SnowmakerError, AirflowFailException):
 
 
 class TrainingError(SnowmakerError):
-    """A training job failed or was stopped."""
+    """A training job failed or was stopped; a retry may find it otherwise."""
+
+
+class TrainingSetupError(TrainingError, AirflowFailException):
+    """A training job cannot work as it is asked for: bad rows, a wrong secret, a refused request."""
 
 
 class ScoringError(SnowmakerError):

@@ -41,7 +41,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "config": {
             "snowmaker": {
-                "description": "Where this deployment's AWS objects are.",
+                "description": "Where this deployment's AWS objects are, and what its instances cost.",
                 "options": {
                     "sagemaker_role_arn": _option(
                         "IAM role that training jobs run as.", "arn:aws:iam::123456789012:role/snowmaker"
@@ -49,6 +49,11 @@ def get_provider_info() -> dict[str, Any]:
                     "artefacts_uri": _option("S3 folder for training code and artefacts.", "s3://my-bucket/snowmaker"),
                     "snowflake_secret_id": _option(
                         "Secrets Manager secret by which training jobs log in to Snowflake.", "snowmaker/snowflake"
+                    ),
+                    "instance_prices": _option(
+                        "US dollars an hour by SageMaker instance type (JSON); goes before the built-in list of "
+                        "us-east-1's on-demand prices.",
+                        '{"ml.m5.xlarge": 0.23}',
                     ),
                 },
             }

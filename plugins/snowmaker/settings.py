@@ -1,11 +1,16 @@
 """The provider's settings, from the section ``[snowmaker]`` of Airflow's configuration.
 
-They say where a deployment's AWS objects are; what a pipeline file says of the model holds everywhere.
+They say where a deployment's AWS objects are and what its instances cost; what a pipeline file says of the model
+holds everywhere.
 """
 
 from __future__ import annotations
 
+import json
+
 from airflow.configuration import conf
+
+from snowmaker.exceptions import TrainingSetupError
 
 SECTION = "snowmaker"
 
@@ -23,3 +28,18 @@ def artefacts_uri() -> str:
 def snowflake_secret_id() -> str:
     """Return the Secrets Manager secret by which training jobs log in to Snowflake."""
     return conf.get(SECTION, "snowflake_secret_id", fallback="snowmaker/snowflake")
+
+
+def instance_prices() -> dict[str, float]:
+    """Return the deployment's own prices: US dollars an hour by SageMaker instance type.
+
+    :raises TrainingSetupError: if the setting is no such JSON object
+    """
+    text = conf.get(SECTION, "instance_prices", fallback="")
+    try:
+        return {str(instance_type): float(price) for instance_type, price in json.loads(text or "{}").items()}
+    except (ValueError, AttributeError, TypeError):
+        raise TrainingSetupError(
+            f"[{SECTION}] instance_prices is {text!r}; write a JSON object of US dollars an hour by instance type, "
+            f'e.g. {{"ml.m5.xlarge": 0.23}}'
+        ) from None

@@ -1,25 +1,33 @@
-"""The hook to SageMaker training jobs, with the S3 and CloudWatch calls that go with them."""
+"""The hook to SageMaker training jobs, with the S3 calls that go with them."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tarfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.validate import ParamValidator
 
-from snowmaker.exceptions import ServiceUnreachableError, TrainingError
-from snowmaker.training_job import LOG_GROUP
+from snowmaker.exceptions import ServiceBusyError, ServiceUnreachableError, TrainingError, TrainingSetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from botocore.config import Config
 
 CARD = "model_card.json"
 _CARD_LIMIT = 16 * 2**20
+_CHUNK = 2**20
 _METRICS_REFUSED = "override the metric definitions"
+_THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"})
+# A second CreateTrainingJob with the same arguments would be refused as the first one was.
+_REFUSED_FOR_GOOD = frozenset({"ValidationException", "AccessDeniedException", "AccessDenied", "ResourceNotFound"})
 
 
 class SageMakerTrainingHook(AwsBaseHook):
@@ -27,6 +35,7 @@ class SageMakerTrainingHook(AwsBaseHook):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "client_type": "sagemaker"})
+        self._siblings: dict[str, Any] = {}
 
     @property
     def _jobs(self) -> Any:
@@ -36,42 +45,73 @@ class SageMakerTrainingHook(AwsBaseHook):
         """Return a job's description, or None if there is none.
 
         :raises TrainingError: if the connection may not look at it
+        :raises ServiceBusyError: if SageMaker asks for fewer calls
         :raises ServiceUnreachableError: if nobody answers
         """
-        try:
-            return dict(self._jobs.describe_training_job(TrainingJobName=name))
-        except ClientError as error:
-            if _code(error) == "ValidationException" and "not found" in str(error):
-                return None
-            raise _refused("DescribeTrainingJob", name, error) from None
-        except (ConnectionError, HTTPClientError) as error:
-            raise _unreachable(error) from None
+        with _told(f"DescribeTrainingJob of training job {name}"):
+            try:
+                return dict(self._jobs.describe_training_job(TrainingJobName=name))
+            except ClientError as error:
+                if _code(error) == "ValidationException" and "not found" in str(error):
+                    return None
+                raise
+
+    def look(self, name: str) -> dict[str, Any]:
+        """Return the description of a job that is known to be there.
+
+        :raises TrainingError: if it is not: deleted, or not yet seen everywhere in AWS
+        """
+        description = self.describe(name)
+        if description is None:
+            raise TrainingError(f"training job {name} is not there, or was deleted; clear the task to train anew")
+        return description
+
+    def check(self, request: Mapping[str, Any]) -> None:
+        """Check a request against the API's own model, before anything is sent.
+
+        :raises TrainingSetupError: what is unknown, missing, or of a wrong type
+        """
+        shape = self._jobs.meta.service_model.operation_model("CreateTrainingJob").input_shape
+        report = ParamValidator().validate(dict(request), shape)
+        if report.has_errors():
+            told = " ".join(report.generate_report().split())
+            raise TrainingSetupError(
+                f"training job {request['TrainingJobName']} cannot be asked for: {told}; mend the argument, or its "
+                f"place in create_training_job"
+            )
 
     def create(self, request: Mapping[str, Any]) -> bool:
         """Create a job; False if the name is taken, by another attempt at the same moment.
 
-        :raises TrainingError: if SageMaker refuses the request
+        :raises TrainingSetupError: if SageMaker refuses the request, and would again
+        :raises TrainingError: if it cannot carry it out now, e.g. for a limit
         """
-        try:
-            self._jobs.create_training_job(**request)
-        except ClientError as error:
-            if _code(error) == "ResourceInUse":
-                return False
-            if _METRICS_REFUSED in str(error):
-                # Amazon's own algorithm images bring theirs; ours are for the console only.
-                return self.create(_without_metrics(request))
-            raise _refused("CreateTrainingJob", request["TrainingJobName"], error) from None
-        except (ConnectionError, HTTPClientError) as error:
-            raise _unreachable(error) from None
+        name = request["TrainingJobName"]
+        with _told(f"CreateTrainingJob of training job {name}"):
+            try:
+                self._jobs.create_training_job(**request)
+            except ClientError as error:
+                if _code(error) == "ResourceInUse":
+                    return False
+                if _METRICS_REFUSED in str(error):
+                    # Amazon's own algorithm images bring theirs; ours are for the console only.
+                    return self.create(_without_metrics(request))
+                if _code(error) in _REFUSED_FOR_GOOD:
+                    raise TrainingSetupError(_refusal(f"CreateTrainingJob of training job {name}", error)) from None
+                raise
         return True
 
     def stop(self, name: str) -> None:
-        """Ask a job to stop; nothing if it has ended or does not exist."""
-        try:
-            self._jobs.stop_training_job(TrainingJobName=name)
-        except ClientError as error:
-            if _code(error) != "ValidationException":
-                raise
+        """Ask a job to stop; nothing if it has ended or does not exist.
+
+        :raises TrainingError: if SageMaker does not take it
+        """
+        with _told(f"StopTrainingJob of training job {name}"):
+            try:
+                self._jobs.stop_training_job(TrainingJobName=name)
+            except ClientError as error:
+                if _code(error) != "ValidationException":
+                    raise
 
     def upload_once(self, uri: str, content: bytes) -> None:
         """Store an object whose address tells its content, unless it is there.
@@ -79,76 +119,68 @@ class SageMakerTrainingHook(AwsBaseHook):
         :raises TrainingError: if the bucket refuses it
         """
         bucket, key = split_uri(uri)
-        s3 = self._service("s3")
-        try:
-            if s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("KeyCount"):
-                return
-            s3.put_object(Bucket=bucket, Key=key, Body=content)
-        except ClientError as error:
-            raise TrainingError(
-                f"the training code cannot be stored at {uri}: {error.response['Error']['Message']}; "
-                f"check the bucket and the connection's rights to it"
-            ) from None
-        except (ConnectionError, HTTPClientError) as error:
-            raise _unreachable(error) from None
+        s3 = self.client("s3")
+        with _told(f"to store the training code at {uri}, check the bucket and the connection's rights:"):
+            if not s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("KeyCount"):
+                s3.put_object(Bucket=bucket, Key=key, Body=content)
 
     def read_card(self, uri: str) -> dict[str, Any]:
         """Read the model card from a completed job's output archive.
 
-        :raises TrainingError: if it is missing or malformed
+        :raises TrainingSetupError: if it is missing or malformed
         """
         bucket, key = split_uri(uri)
         try:
-            body = self._service("s3").get_object(Bucket=bucket, Key=key)["Body"].read(_CARD_LIMIT)
+            with _told(f"to give {uri}"):
+                body = self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read(_CARD_LIMIT)
             with tarfile.open(fileobj=io.BytesIO(body)) as tar:
                 member = tar.extractfile(CARD)
                 content = json.loads(member.read()) if member else None
-        except ClientError as error:
-            raise TrainingError(f"{uri} cannot be read: {error.response['Error']['Message']}") from None
         except (tarfile.TarError, KeyError, ValueError):
             content = None
         if not isinstance(content, dict) or not {"metrics", "rows"} <= content.keys():
-            raise TrainingError(
+            raise TrainingSetupError(
                 f"{uri} holds no {CARD} with metrics and rows; the entry point must write it to SM_OUTPUT_DATA_DIR"
             )
         return content
 
-    def last_log_lines(self, name: str, count: int = 20) -> list[str]:
-        """Return the newest log lines of a job's first host; none if they cannot be read."""
-        logs = self._service("logs")
-        try:
-            streams = logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=f"{name}/")
-            if not streams["logStreams"]:
-                return []
-            stream = streams["logStreams"][0]["logStreamName"]
-            answer = logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=stream, limit=count, startFromHead=False)
-        except (ClientError, ConnectionError, HTTPClientError) as error:
-            self.log.warning("The log of training job %s cannot be read: %s", name, error)
-            return []
-        return [event["message"] for event in answer["events"]]
+    def digest(self, uri: str) -> str:
+        """Return the SHA-256 of an object's bytes, in hexadecimal; it is read piece by piece."""
+        bucket, key = split_uri(uri)
+        told = hashlib.sha256()
+        with _told(f"to give {uri}"):
+            for chunk in self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].iter_chunks(_CHUNK):
+                told.update(chunk)
+        return told.hexdigest()
 
-    def _service(self, service: str) -> Any:
-        sibling = AwsBaseHook(
-            aws_conn_id=self.aws_conn_id,
-            verify=self._verify,
-            region_name=self._region_name,
-            config=self._config,
-            client_type=service,
-        )
-        return sibling.conn
+    def client(self, service: str, config: Config | None = None) -> Any:
+        """Return a client of another service, with all settings of this hook.
+
+        :param config: what it is to have besides the connection's own botocore configuration
+        """
+        if service not in self._siblings:
+            sibling = AwsBaseHook(
+                aws_conn_id=self.aws_conn_id,
+                verify=self._verify,
+                region_name=self._region_name,
+                config=self.config.merge(config) if config else self._config,
+                client_type=service,
+            )
+            self._siblings[service] = sibling.conn
+        return self._siblings[service]
 
 
 def split_uri(uri: str) -> tuple[str, str]:
     """Return bucket and key of an S3 address.
 
-    :raises TrainingError: if it is none
+    :raises TrainingSetupError: if it is none
 
     >>> split_uri("s3://bucket/a/b")
     ('bucket', 'a/b')
     """
     parts = urlsplit(uri)
     if parts.scheme != "s3" or not parts.netloc:
-        raise TrainingError(f"{uri!r} is no S3 address; write s3://bucket/folder")
+        raise TrainingSetupError(f"{uri!r} is no S3 address; write s3://bucket/folder")
     return parts.netloc, parts.path.strip("/")
 
 
@@ -157,6 +189,21 @@ def find_image(framework_version: str, region_name: str) -> str:
     from sagemaker.core import image_uris
 
     return str(image_uris.retrieve("xgboost", region_name, version=framework_version))
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Turn the client's errors into ours."""
+    try:
+        yield
+    except ClientError as error:
+        if _code(error) in _THROTTLED:
+            raise ServiceBusyError(_refusal(what, error)) from None
+        raise TrainingError(_refusal(what, error)) from None
+    except BotoCoreError as error:
+        raise ServiceUnreachableError(
+            f"AWS cannot be reached: {error}; check the connection's login, endpoint and the network"
+        ) from None
 
 
 def _code(error: ClientError) -> str:
@@ -168,10 +215,5 @@ def _without_metrics(request: Mapping[str, Any]) -> dict[str, Any]:
     return {**request, "AlgorithmSpecification": algorithm}
 
 
-def _refused(call: str, name: str, error: ClientError) -> TrainingError:
-    message = error.response["Error"]["Message"]
-    return TrainingError(f"SageMaker refused {call} of training job {name} ({_code(error)}): {message}")
-
-
-def _unreachable(error: Exception) -> ServiceUnreachableError:
-    return ServiceUnreachableError(f"AWS cannot be reached: {error}; check the connection's endpoint and the network")
+def _refusal(what: str, error: ClientError) -> str:
+    return f"AWS refused {what} ({_code(error)}): {error.response['Error']['Message']}"

@@ -3,68 +3,106 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
-from airflow.sdk.exceptions import TaskDeferralTimeout
+from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferralError, TaskDeferralTimeout
 
-from snowmaker import training_job, training_source
-from snowmaker.exceptions import ServiceUnreachableError, TrainingError
-from snowmaker.hooks.sagemaker import SageMakerTrainingHook, find_image, split_uri
-from snowmaker.links.sagemaker import TrainingJobLink
+from snowmaker import settings, training_outcome, training_source
+from snowmaker.exceptions import SnowmakerError, TrainingError, TrainingSetupError
+from snowmaker.hooks.sagemaker import SageMakerTrainingHook, split_uri
+from snowmaker.hooks.training_log import TrainingLog
+from snowmaker.hooks.warehouse import WarehouseHook
+from snowmaker.lineage import training_lineage
+from snowmaker.links.sagemaker import JobAddress, TrainingJobLink, TrainingLogLink
 from snowmaker.operators.base import code_commit
-from snowmaker.training_job import Action, OnExisting, TaskIdentity, TrainingResult, TrainingSpec
+from snowmaker.operators.run_costs import costs_table, keep_cost
+from snowmaker.task_states import UNKNOWN, goes_on, state_of, within
+from snowmaker.training_costs import PRICES, Cost, cost_of, cost_row
+from snowmaker.training_job import ClassWeight, Estimator, Reader, Resources, TaskIdentity, TrainingSpec
+from snowmaker.training_outcome import OnExisting, TrainingResult
+from snowmaker.training_request import check_more, check_resources, longest_run
+from snowmaker.training_run import TrainingRun
 from snowmaker.triggers.sagemaker import SageMakerTrainingTrigger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from snowmaker.source import TaskType
 
+# Airflow kills a task's process 5 s after it has told it so.
+_ASK_SECONDS, _STOP_SECONDS = 1.5, 3.0
+
 
 class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
-    """Train a script-mode XGBoost model on SageMaker, on rows the instances read from Snowflake themselves.
+    """Train a script-mode model on SageMaker, on rows the instances read from Snowflake themselves.
 
-    The job's name is a function of the run's task and of the job's specification, so a retried, restarted or
-    re-deferred task finds its running job and waits for it, and a completed one is reused. A job that failed or
-    was stopped gets a successor under the next name (``…-a2``, ``…-a3``). Killing the task, or its timeout,
-    stops the job. Deferrable or not, the result is the same. No credential goes through here: the job fetches
-    its Snowflake login from Secrets Manager by ``secret_id``.
+    The job's name is a function of the run's task and of the job's specification, so a retried, restarted, cleared
+    or re-deferred task finds its running job and waits for it, and a completed one is reused. A job that failed or
+    was stopped gets a successor under the next name (``…-a2``, ``…-a3``). If the specification has changed, the
+    task's older job is stopped before the new one starts. Killing the task, marking it failed, or its timeout stops
+    the job; losing the worker or the triggerer does not. Deferrable or not, the result is the same. A failure that
+    a retry cannot mend (bad rows, a wrong secret, a refused request) is not retried. No credential goes through
+    here: the job fetches its Snowflake login from Secrets Manager by ``secret_id``.
 
     :param source_dir: directory of the training code; packed with a ``job.json`` and stored in S3 (templated)
     :param entry_point: script in it that SageMaker starts
     :param table: quoted full name of the table to train on (templated)
+    :param key: columns that tell the table's rows apart; several instances share the rows by them
     :param features: the input columns, each ``{"name": …, "kind": "numeric" | "categorical"}`` (templated)
     :param label: the column to predict
     :param week_column: the date or timestamp that orders the rows in time (templated)
     :param holdout_from: ISO date; rows from then on are held out for evaluation and early stopping (templated)
     :param secret_id: Secrets Manager secret with the arguments of ``snowflake.connector.connect`` (templated)
     :param role_arn: IAM role the job runs as (templated)
-    :param artefacts_uri: S3 folder for code (``code/``) and artefacts (``jobs/``) (templated)
+    :param artefacts_uri: S3 folder for code (``code/``), artefacts (``jobs/``) and checkpoints (templated)
     :param task: binary_classification (default), multiclass_classification or regression
-    :param hyperparameters: XGBoost's own, plus num_boost_round and early_stopping_rounds (templated)
+    :param estimator: xgboost (default), or linear, a regularised linear model
+    :param class_weight: balanced: each class weighs as much as the others; default: each row as much
+    :param reader: how the job reads its rows: connector (default; Arrow batches) or snowpark
+    :param hyperparameters: the estimator's own, plus num_boost_round and early_stopping_rounds (templated)
     :param seed: seed of the training (templated)
     :param recency_half_life_weeks: age at which a training row counts half; default: all count alike (templated)
     :param code_commit: commit the code comes from, for the model card; default: the bundle's (templated)
     :param image_uri: training image; default: SageMaker's XGBoost image of ``framework_version`` (templated)
     :param framework_version: version of that image
     :param instance_type: (templated)
-    :param instance_count: number of instances
+    :param instance_count: number of instances; each reads its share of the rows
     :param volume_size_gb: disk of each
     :param max_runtime_seconds: SageMaker stops the job after so long
+    :param spot: train on spot instances, with checkpoints in S3 that an interrupted job, or its successor, goes on from
+    :param max_wait_seconds: with spot, how long to wait and run altogether (default twice ``max_runtime_seconds``)
+    :param keep_alive_seconds: keep the instances for the next job so long (a warm pool, which is billed)
+    :param max_retry_attempts: how often SageMaker itself starts the job anew after an error of its own
+    :param subnets: subnets of your VPC to run in, with ``security_group_ids``
+    :param security_group_ids: security groups of the instances there
+    :param volume_kms_key: KMS key of the disks
+    :param output_kms_key: KMS key of the artefacts
+    :param tags: tags of the job (templated)
+    :param create_training_job: anything else of the CreateTrainingJob request, in the API's own words, e.g.
+        ``{"ResourceConfig": {"InstanceGroups": […]}}``. It adds to the request at any depth; contradicting what the
+        arguments above make of it is an error. Secrets do not belong here: SageMaker shows the request (templated)
     :param queue_margin_seconds: how much longer to wait for the job to be started and to upload
     :param poll_interval: longest pause between two looks at the job, in seconds; the first ones are short
     :param deferrable: wait in the triggerer, without a worker slot (default true)
-    :param on_existing: what a job of the same name means: ``reattach`` (default) as told above, ``fail``, or
-        ``new`` to start another one whatever there is
-    :return: ``{"job_name", "job_arn", "artefact_uri", "metrics", "table", "rows", "billable_seconds"}``
+    :param on_existing: what to do about a job that an earlier try of this task has left. ``reattach`` (default) as told
+        above. ``fail``: an error. ``new``: each try has a job of its own, and one of an earlier try that still runs
+        is stopped first. In each case a try that is only taken up again goes on with its own job
+    :param model_name: whose model it is, for the row of costs (templated)
+    :param week: ISO date of the week the model is trained as of, for the row of costs (templated)
+    :param costs_table: full name of the table SNOWMAKER_RUN_COSTS to keep a row about the job's cost in, whether it
+        succeeds or not; default: none is kept (templated)
+    :param snowflake_conn_id: Airflow connection to write that row with
+    :param prices: US dollars an instance-hour by instance type; goes before ``[snowmaker] instance_prices`` and the
+        built-in list
+    :return: a dictionary with the fields of ``training_outcome.TrainingResult``
     """
 
     aws_hook_class = SageMakerTrainingHook
-    operator_extra_links = (TrainingJobLink(),)
+    operator_extra_links = (TrainingJobLink(), TrainingLogLink())
     template_fields: Sequence[str] = aws_template_fields(
         "source_dir",
         "table",
@@ -80,6 +118,11 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
         "code_commit",
         "image_uri",
         "instance_type",
+        "tags",
+        "create_training_job",
+        "model_name",
+        "week",
+        "costs_table",
     )
 
     def __init__(
@@ -94,8 +137,12 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
         secret_id: str,
         role_arn: str,
         artefacts_uri: str,
+        key: Sequence[str] = (),
         entry_point: str = "train.py",
         task: TaskType = "binary_classification",
+        estimator: Estimator = "xgboost",
+        class_weight: ClassWeight | None = None,
+        reader: Reader = "connector",
         hyperparameters: Mapping[str, Any] | None = None,
         seed: int | str = 7,
         recency_half_life_weeks: float | str | None = None,
@@ -106,21 +153,39 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
         instance_count: int = 1,
         volume_size_gb: int = 30,
         max_runtime_seconds: int = 3600,
+        spot: bool = False,
+        max_wait_seconds: int | None = None,
+        keep_alive_seconds: int = 0,
+        max_retry_attempts: int = 0,
+        subnets: Sequence[str] = (),
+        security_group_ids: Sequence[str] = (),
+        volume_kms_key: str | None = None,
+        output_kms_key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        create_training_job: Mapping[str, Any] | None = None,
         queue_margin_seconds: int = 3600,
         poll_interval: float = 30.0,
         deferrable: bool = True,
         on_existing: OnExisting = "reattach",
+        model_name: str | None = None,
+        week: str | None = None,
+        costs_table: str | None = None,
+        snowflake_conn_id: str = "snowflake_default",
+        prices: Mapping[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
         # So that .output["artefact_uri"] gives a field of the result.
         super().__init__(**{"multiple_outputs": True, **kwargs})
-        if on_existing not in get_args(OnExisting):
-            raise ValueError(f"on_existing is {on_existing!r}; choose one of {', '.join(get_args(OnExisting))}")
+        _check_choice("on_existing", on_existing, get_args(OnExisting))
+        _check_choice("estimator", estimator, get_args(Estimator))
+        _check_choice("class_weight", class_weight, (None, *get_args(ClassWeight)))
+        _check_choice("reader", reader, get_args(Reader))
         if poll_interval <= 0:
             raise ValueError(f"poll_interval is {poll_interval}; give seconds above 0")
         self.source_dir = source_dir
         self.entry_point = entry_point
         self.table = table
+        self.key = key
         self.features = features
         self.label_column = label  # ``label`` is Airflow's: what the graph shows
         self.week_column = week_column
@@ -129,6 +194,9 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
         self.role_arn = role_arn
         self.artefacts_uri = artefacts_uri
         self.task = task
+        self.estimator: Estimator = estimator
+        self.class_weight: ClassWeight | None = class_weight
+        self.reader: Reader = reader
         self.hyperparameters = hyperparameters
         self.seed = seed
         self.recency_half_life_weeks = recency_half_life_weeks
@@ -139,99 +207,154 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
         self.instance_count = instance_count
         self.volume_size_gb = volume_size_gb
         self.max_runtime_seconds = max_runtime_seconds
+        self.spot = spot
+        self.max_wait_seconds = max_wait_seconds
+        self.keep_alive_seconds = keep_alive_seconds
+        self.max_retry_attempts = max_retry_attempts
+        self.subnets = subnets
+        self.security_group_ids = security_group_ids
+        self.volume_kms_key = volume_kms_key
+        self.output_kms_key = output_kms_key
+        self.tags = tags
+        self.create_training_job = create_training_job
         self.queue_margin_seconds = queue_margin_seconds
         self.poll_interval = poll_interval
         self.deferrable = deferrable
         self.on_existing: OnExisting = on_existing
-        self._job_name: str | None = None
+        self.model_name = model_name
+        self.week = week
+        self.costs_table = costs_table
+        self.snowflake_conn_id = snowflake_conn_id
+        self.prices = prices
+        check_resources(self._resources)
+        check_more(create_training_job or {})
+        self._run: TrainingRun | None = None
+        self._task_instance: Any = None
+        self._artefact_uri: str | None = None
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Find or create the job, wait for it, return its result."""
-        description = self._find_or_create(context)
-        self._job_name = description["TrainingJobName"]
-        if not training_job.is_ended(description):
-            if self.deferrable:
-                self._defer()
-            description = self._wait(description)
-        return self._finish(description)
+        spec, files = self._specify(context)
+        run = self._begin(context)
+        try:
+            description = run.find_or_create(spec, files, self.on_existing)
+            for stopped in run.stopped:
+                self._keep_cost_if_possible(stopped)
+            if not training_outcome.is_ended(description) and self.deferrable:
+                self._defer(description)
+            return self._wait_and_finish(description)
+        except AirflowTaskTimeout:
+            self._stop(run)
+            raise
 
-    def execute_complete(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 (Airflow's signature)
+    def execute_complete(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
         """Take up again after the trigger has fired. The job itself says how it ended, not the event.
 
         :raises TrainingError: if the job gave no model, or could not be looked at any more
         """
         name = event["job_name"]
+        run = self._begin(context)
+        run.name = name
         if error := event.get("error"):
             raise TrainingError(
                 f"training job {name} cannot be looked at: {error}; it is not stopped, a retry finds it"
             )
-        self._job_name = name
-        return self._finish(self._look(name))
+        job_log = TrainingLog(self.hook, name, event.get("log_positions"))
+        return self._wait_and_finish(self.hook.look(name), job_log)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
-        """Stop the job if the wait for it has timed out: no trigger's ``on_kill`` is called then."""
+        """Also take up again after a wait that came to nothing: Airflow tells neither trigger nor job of it.
+
+        :raises TrainingError: if the time is over; the job is stopped then
+        """
         try:
             return super().resume_execution(next_method, next_kwargs, context)
-        except TaskDeferralTimeout:
-            running = self._find_running(context)
-            if running is None:
+        except (TaskDeferralTimeout, TaskDeferralError) as error:
+            run = self._begin(context)
+            name = run.find_again(lambda: self._specify(context)[0])
+            description = self.hook.describe(name) if name else None
+            if description is None:
                 raise
-            self.hook.stop(running)
-            raise TrainingError(f"{self._tell_timeout(running)}; it is being stopped") from None
+            if not isinstance(error, TaskDeferralTimeout):
+                self.log.warning("The trigger failed (%s); waiting for training job %s here", error, name)
+            elif not training_outcome.is_ended(description):
+                raise self._time_is_over(run, description) from None
+            return self._wait_and_finish(description)
 
     @property
-    def job_address(self) -> tuple[str, str] | None:
-        """Region and name of the task's job, once it is known."""
-        return (self.hook.conn_region_name, self._job_name) if self._job_name else None
+    def job_address(self) -> JobAddress | None:
+        """Where the task's job is, once its name is known."""
+        if self._run is None or not self._run.name:
+            return None
+        return JobAddress(self.hook.conn_partition, self.hook.conn_region_name, self._run.name)
 
     def on_kill(self) -> None:
-        """Stop the task's job; nothing if it has ended."""
-        if self._job_name:
-            self.log.info("Stopping training job %s", self._job_name)
-            self.hook.stop(self._job_name)
+        """Stop the task's job, unless the task was cleared and is to run again; nothing if it has ended."""
+        if self._run is None or not (name := self._run.name):
+            return
+        # In threads of their own, and not for long: the signal may have interrupted a call whose lock they need.
+        state = within(_ASK_SECONDS, lambda: state_of(self._task_instance)) or UNKNOWN
+        if goes_on(state):
+            self.log.info("Training job %s goes on: its task is %s", name, state)
+            return
+        self.log.info("Stopping training job %s", name)
+        if not within(_STOP_SECONDS, lambda: self._ask_to_stop(name)):
+            self.log.error("SageMaker has not answered yet whether training job %s is being stopped", name)
 
-    def _find_or_create(self, context: Mapping[str, Any]) -> dict[str, Any]:
-        files = training_source.read_source(Path(self.source_dir), self.entry_point)
-        spec = self._spec(context, training_source.digest(files))
-        identity = _identity(context)
-        attempt = 1
-        while True:
-            name = training_job.job_name(identity, spec.fingerprint, attempt)
-            description = self.hook.describe(name)
-            action = training_job.decide(description, self.on_existing)
-            if action is Action.REFUSE:
-                raise TrainingError(f"training job {name} exists and on_existing is 'fail'; delete it or reattach")
-            if action is Action.NEXT_ATTEMPT:
-                attempt += 1
-            elif description is not None:
-                self.log.info("Training job %s: %s", name, action.value)
-                return description
-            elif self._create(spec, files, name):
-                return {"TrainingJobName": name, "TrainingJobStatus": "InProgress"}
-            # Otherwise another attempt has just created it: look again what it is.
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 (OpenLineage's signature)
+        """Return the table that was read and the artefact that was written."""
+        from airflow.providers.snowflake.utils.openlineage import fix_account_name
 
-    def _create(self, spec: TrainingSpec, files: Mapping[str, bytes], name: str) -> bool:
-        packed = {**files, training_source.JOB_DOCUMENT: spec.document}
-        folder = f"{spec.artefacts_uri.rstrip('/')}/code/{training_source.digest(packed)}"
-        source_uri = f"{folder}/sourcedir.tar.gz"
-        self.hook.upload_once(source_uri, training_source.pack(packed))
-        image = spec.image_uri or find_image(spec.framework_version, self.hook.conn_region_name)
-        request = training_job.build_request(spec, name=name, image_uri=image, source_uri=source_uri)
-        self._job_name = name  # a kill from here on must stop it
-        created = self.hook.create(request)
-        if created:
-            self.log.info("Training job %s created from %s", name, source_uri)
-        return created
+        extra = WarehouseHook.get_connection(self.snowflake_conn_id).extra_dejson
+        account = extra.get("account")
+        return training_lineage(self.table, account and fix_account_name(account), self._artefact_uri)
 
-    def _spec(self, context: Mapping[str, Any], source_digest: str) -> TrainingSpec:
+    def get_openlineage_facets_on_failure(self, task_instance: Any) -> Any:
+        """Return the table that was to be read."""
+        return self.get_openlineage_facets_on_complete(task_instance)
+
+    def _begin(self, context: Mapping[str, Any]) -> TrainingRun:
+        self._task_instance = context["ti"]
+        self._run = TrainingRun(
+            self.hook,
+            self._identity,
+            store=context.get("task_state_store"),
+            try_id=self._try_id,
+            on_name=lambda _: self._push_links(),
+        )
+        return self._run
+
+    @property
+    def _try_id(self) -> str:
+        # Another one for each try; contexts that are made by hand have none.
+        return str(getattr(self._task_instance, "id", ""))
+
+    @property
+    def _identity(self) -> TaskIdentity:
+        instance = self._task_instance
+        return TaskIdentity(
+            instance.dag_id,
+            instance.run_id,
+            instance.task_id,
+            instance.map_index,
+            try_id=self._try_id if self.on_existing == "new" else "",
+        )
+
+    def _specify(self, context: Mapping[str, Any]) -> tuple[TrainingSpec, dict[str, bytes]]:
+        """Read everything that the job is made from, and refuse what cannot work before anything is sent."""
         if not self.role_arn:
-            raise TrainingError("role_arn is empty; give the IAM role that training jobs run as")
+            raise TrainingSetupError("role_arn is empty; give the IAM role that training jobs run as")
         split_uri(self.artefacts_uri)
+        self._all_prices()
+        if self.costs_table:
+            costs_table(self.costs_table)
+        files = training_source.read_source(Path(self.source_dir), self.entry_point)
         half_life = self.recency_half_life_weeks
-        return TrainingSpec(
-            source_digest=source_digest,
+        spec = TrainingSpec(
+            source_digest=training_source.digest(files),
             entry_point=self.entry_point,
             table=self.table,
+            key=tuple(self.key),
             features=tuple(self.features),
             label=self.label_column,
             week_column=self.week_column,
@@ -239,27 +362,48 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
             holdout_from=str(self.holdout_from)[:10],
             seed=int(self.seed),
             recency_half_life_weeks=None if half_life in (None, "", "None") else float(half_life),
+            estimator=self.estimator,
+            class_weight=self.class_weight,
+            reader=self.reader,
             hyperparameters=dict(self.hyperparameters or {}),
             secret_id=self.secret_id,
             role_arn=self.role_arn,
             artefacts_uri=self.artefacts_uri,
             image_uri=self.image_uri or None,
             framework_version=self.framework_version,
+            resources=self._resources,
+            more=dict(self.create_training_job or {}),
+            tags=dict(self.tags or {}),
+            code_commit=self.code_commit or code_commit(context),
+        )
+        return spec, files
+
+    @property
+    def _resources(self) -> Resources:
+        return Resources(
             instance_type=self.instance_type,
             instance_count=self.instance_count,
             volume_size_gb=self.volume_size_gb,
             max_runtime_seconds=self.max_runtime_seconds,
-            code_commit=self.code_commit or code_commit(context),
+            spot=self.spot,
+            max_wait_seconds=self.max_wait_seconds,
+            keep_alive_seconds=self.keep_alive_seconds,
+            max_retry_attempts=self.max_retry_attempts,
+            subnets=tuple(self.subnets),
+            security_group_ids=tuple(self.security_group_ids),
+            volume_kms_key=self.volume_kms_key,
+            output_kms_key=self.output_kms_key,
         )
 
     @property
-    def _patience(self) -> dt.timedelta:
-        return dt.timedelta(seconds=self.max_runtime_seconds + self.queue_margin_seconds)
+    def _patience(self) -> float:
+        return longest_run(self._resources) + self.queue_margin_seconds
 
-    def _defer(self) -> None:
+    def _defer(self, description: Mapping[str, Any]) -> None:
+        timeout = dt.timedelta(seconds=training_outcome.seconds_left(description, self._patience))
         self.defer(
             trigger=SageMakerTrainingTrigger(
-                job_name=str(self._job_name),
+                job_name=description["TrainingJobName"],
                 poll_interval=self.poll_interval,
                 aws_conn_id=self.aws_conn_id,
                 region_name=self.region_name,
@@ -267,68 +411,92 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
                 botocore_config=self.botocore_config,
             ),
             method_name=self.execute_complete.__name__,
-            timeout=self._patience,
+            timeout=min(timeout, self.execution_timeout) if self.execution_timeout else timeout,
         )
 
-    def _wait(self, description: dict[str, Any]) -> dict[str, Any]:
-        name = description["TrainingJobName"]
-        deadline = time.monotonic() + self._patience.total_seconds()
-        delay, failures = None, 0
-        while not training_job.is_ended(description):
-            if time.monotonic() > deadline:
-                self.hook.stop(name)
-                raise TrainingError(f"{self._tell_timeout(name)}; it is being stopped")
-            delay = training_job.next_poll_delay(delay, self.poll_interval)
-            time.sleep(delay)
-            try:
-                description = self._look(name)
-                failures = 0
-            except (TrainingError, ServiceUnreachableError) as error:
-                failures += 1
-                self.log.warning("Look %d at training job %s failed: %s", failures, name, error)
-                if failures >= training_job.FAILED_LOOKS_BORNE:
-                    raise
-        return description
-
-    def _look(self, name: str) -> dict[str, Any]:
-        description = self.hook.describe(name)
-        if description is None:
-            raise TrainingError(f"training job {name} was deleted while the task waited for it; clear the task")
-        return description
+    def _wait_and_finish(self, description: dict[str, Any], job_log: TrainingLog | None = None) -> dict[str, Any]:
+        run, name = self._run, description["TrainingJobName"]
+        if run is None:
+            raise RuntimeError("no run was begun")
+        if not training_outcome.is_ended(description):
+            job_log = job_log or TrainingLog(self.hook, name)
+            seconds = training_outcome.seconds_left(description, self._patience)
+            description = run.wait(description, seconds=seconds, poll_interval=self.poll_interval, job_log=job_log)
+            if not training_outcome.is_ended(description):
+                raise self._time_is_over(run, description)
+        for line in job_log.new_lines(at_the_end=True) if job_log else ():
+            self.log.info("%s", line)
+        return self._finish(description)
 
     def _finish(self, description: Mapping[str, Any]) -> dict[str, Any]:
-        name = description["TrainingJobName"]
         if description["TrainingJobStatus"] != "Completed":
-            for line in self.hook.last_log_lines(name):
-                self.log.info("[%s] %s", name, line)
-            raise TrainingError(training_job.explain_end(description))
-        card = self.hook.read_card(training_job.card_archive_uri(description))
-        result = TrainingResult.of(description, self.table, card)
-        self.log.info("Training job %s completed: %s", name, result.metrics)
+            self._keep_cost_if_possible(description)
+            raise training_outcome.failure_of(description)
+        card = self.hook.read_card(training_outcome.card_archive_uri(description))
+        self._artefact_uri = description["ModelArtifacts"]["S3ModelArtifacts"]
+        digest = self.hook.digest(self._artefact_uri)
+        cost = self._keep_cost(description)
+        result = TrainingResult.of(description, table=self.table, card=card, digest=digest, cost=cost.estimated)
+        self.log.info("Training job %s completed: %s", result.job_name, result.metrics)
         return result.as_xcom()
 
-    def _find_running(self, context: Mapping[str, Any]) -> str | None:
-        """Return the name of this task's running job: a task that times out has nothing else left to tell it."""
-        files = training_source.read_source(Path(self.source_dir), self.entry_point)
-        fingerprint = self._spec(context, training_source.digest(files)).fingerprint
-        attempt = 1
-        while True:
-            name = training_job.job_name(_identity(context), fingerprint, attempt)
-            description = self.hook.describe(name)
-            if description is None:
-                return None
-            if not training_job.is_ended(description):
-                return name
-            attempt += 1
-
-    def _tell_timeout(self, name: str) -> str:
-        return (
-            f"training job {name} has not ended within {self._patience}; "
-            f"raise max_runtime_seconds ({self.max_runtime_seconds}) or queue_margin_seconds "
-            f"({self.queue_margin_seconds})"
+    def _time_is_over(self, run: TrainingRun, description: Mapping[str, Any]) -> TrainingError:
+        name = description["TrainingJobName"]
+        told = self._stop(run) or "SageMaker does not answer; look whether it runs"
+        return TrainingError(
+            f"training job {name} has not ended in time: execution_timeout is {self.execution_timeout}, "
+            f"max_runtime_seconds {self.max_runtime_seconds}, queue_margin_seconds {self.queue_margin_seconds}; raise "
+            f"what is too short. It was told to stop: {told}"
         )
 
+    def _stop(self, run: TrainingRun) -> str | None:
+        """Stop the task's job and wait until it has; return the status it was last seen in."""
+        description = run.stop_and_wait(run.name) if run.name else None
+        if description is None:
+            return None
+        self._keep_cost_if_possible(description)
+        return str(description["TrainingJobStatus"])
 
-def _identity(context: Mapping[str, Any]) -> TaskIdentity:
-    instance = context["ti"]
-    return TaskIdentity(instance.dag_id, instance.run_id, instance.task_id, instance.map_index)
+    def _ask_to_stop(self, name: str) -> bool:
+        try:
+            self.hook.stop(name)
+        except SnowmakerError as error:
+            self.log.error("%s", error)
+        return True
+
+    def _all_prices(self) -> dict[str, float]:
+        return {**PRICES, **settings.instance_prices(), **(self.prices or {})}
+
+    def _keep_cost(self, description: Mapping[str, Any]) -> Cost:
+        cost = cost_of(description, self._all_prices())
+        if cost.unpriced:
+            self.log.warning(
+                "The price of %s is not known, and so the cost of training job %s; set [snowmaker] instance_prices",
+                ", ".join(cost.unpriced),
+                description["TrainingJobName"],
+            )
+        if self.costs_table:
+            row = cost_row(description, cost, self._identity, model=self.model_name, week=self.week)
+            keep_cost(self.snowflake_conn_id, costs_table(self.costs_table), row)
+        return cost
+
+    def _keep_cost_if_possible(self, description: Mapping[str, Any]) -> None:
+        """Keep the cost of a job that gave no model: why it gave none is the error to tell, not this."""
+        try:
+            self._keep_cost(description)
+        except SnowmakerError as error:
+            self.log.warning("The cost of training job %s cannot be kept: %s", description["TrainingJobName"], error)
+
+    def _push_links(self) -> None:
+        """Make the links to be seen while the job runs; Airflow itself stores them at the task's end."""
+        try:
+            for link in self.operator_extra_links:
+                address = link.get_link(self, ti_key=self._task_instance)
+                self._task_instance.xcom_push(key=link.xcom_key, value=address)
+        except Exception as error:
+            self.log.warning("The links to the AWS console cannot be stored yet: %s", error)
+
+
+def _check_choice(argument: str, value: Any, choices: tuple[Any, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{argument} is {value!r}; choose one of {', '.join(str(choice) for choice in choices)}")

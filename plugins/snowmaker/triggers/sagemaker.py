@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from snowmaker.exceptions import ServiceBusyError
 from snowmaker.hooks.sagemaker import SageMakerTrainingHook
-from snowmaker.training_job import FAILED_LOOKS_BORNE, is_ended, next_poll_delay
+from snowmaker.hooks.training_log import TrainingLog
+from snowmaker.task_states import goes_on_after_deferral, state_of
+from snowmaker.training_outcome import FAILED_LOOKS_BORNE, is_ended, next_poll_delay
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
 class SageMakerTrainingTrigger(BaseTrigger):
     """Fires once, when the job has ended; what its end means is the operator's to say.
 
-    A failing look at the job is repeated, ever slower, ten times in a row; then the event tells the error.
+    What the job's hosts write meanwhile goes to the task's log; the event tells how far, so that the task goes on
+    from there. A failing look at the job is repeated, ever slower, ten times in a row; then the event tells the
+    error. Being throttled only slows it down.
 
     :param job_name: the job to wait for
     :param poll_interval: the longest pause between two looks, in seconds
@@ -70,36 +75,54 @@ class SageMakerTrainingTrigger(BaseTrigger):
             config=self.botocore_config,
         )
 
+    @cached_property
+    def job_log(self) -> TrainingLog:
+        """What the job's hosts write."""
+        return TrainingLog(self.hook, self.job_name)
+
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look until the job has ended."""
-        delay, failures = None, 0
+        delay, failures, throttled = None, 0, False
         while True:
             try:
                 # In a thread: the connection lookup, the client's set-up and the call all block.
-                description = await asyncio.to_thread(self._describe)
-                failures = 0
+                ended, lines = await asyncio.to_thread(self._look)
+                for line in lines:
+                    self.log.info("%s", line)
+                failures, throttled = 0, False
+                if ended:
+                    yield self._event()
+                    return
+            except ServiceBusyError as error:
+                throttled = True
+                self.log.info("AWS asks for fewer looks at training job %s: %s", self.job_name, error)
             except Exception as error:
                 failures += 1
                 self.log.warning("Look %d at training job %s failed: %s", failures, self.job_name, error)
                 if failures >= FAILED_LOOKS_BORNE:
                     yield self._event(error=f"{type(error).__name__}: {error}")
                     return
-            else:
-                if description is None or is_ended(description):
-                    yield self._event()
-                    return
-            delay = next_poll_delay(delay, self.poll_interval)
+            delay = next_poll_delay(delay, self.poll_interval, throttled=throttled)
             await asyncio.sleep(delay)
 
     async def on_kill(self) -> None:
-        """Stop the job: somebody has ended the deferred task by hand."""
-        await asyncio.to_thread(self._stop)
+        """Stop the job if its task was ended by hand.
+
+        Airflow calls this also for a task that was cleared, whose next try waits for the same job, and for a trigger
+        that another triggerer has taken over.
+        """
+        state = await asyncio.to_thread(state_of, self.task_instance)
+        if goes_on_after_deferral(state):
+            self.log.info("Training job %s goes on: its task is %s", self.job_name, state)
+            return
+        self.log.info("Stopping training job %s: its task is %s", self.job_name, state)
+        await asyncio.to_thread(self.hook.stop, self.job_name)
+
+    def _look(self) -> tuple[bool, list[str]]:
+        ended = is_ended(self.hook.look(self.job_name))
+        return ended, self.job_log.new_lines()
 
     def _event(self, **more: str) -> TriggerEvent:
-        return TriggerEvent({"job_name": self.job_name, **more})  # type: ignore[no-untyped-call]
-
-    def _describe(self) -> dict[str, Any] | None:
-        return self.hook.describe(self.job_name)
-
-    def _stop(self) -> None:
-        self.hook.stop(self.job_name)
+        return TriggerEvent(  # type: ignore[no-untyped-call]
+            {"job_name": self.job_name, "log_positions": self.job_log.positions, **more}
+        )
