@@ -48,7 +48,7 @@ def take_snapshot(opened: SnowflakeConnection, job: Job) -> Snapshot:
     """
     from snowflake.connector.errors import ProgrammingError
 
-    with _told(job), opened.cursor() as cursor:
+    with _told(opened, job), opened.cursor() as cursor:
         statements.check_columns(job, _describe(cursor, job))
         moment: dt.datetime = _fetch_row(cursor, statements.now())[0]
         timestamp = moment.astimezone(dt.UTC).isoformat(timespec="microseconds")
@@ -78,7 +78,7 @@ def read_shard(opened: SnowflakeConnection, job: Job, snapshot: Snapshot, shard:
             f"{shard.count} hosts must read {job.table} at one moment, and it has no Time Travel: {snapshot.refusal}; "
             f"train on one instance, or from a table with DATA_RETENTION_TIME_IN_DAYS of at least 1"
         )
-    with _told(job), opened.cursor() as cursor:
+    with _told(opened, job), opened.cursor() as cursor:
         types = _describe(cursor, job)
         statements.check_columns(job, types)
         statement = statements.select_shard(job, types, snapshot, shard)
@@ -125,8 +125,8 @@ def _fetch_row(cursor: SnowflakeCursor, statement: Statement) -> tuple[Any, ...]
 
 
 @contextmanager
-def _told(job: Job) -> Iterator[None]:
-    """Turn the connector's errors into failures that name the table and the way out."""
+def _told(opened: SnowflakeConnection, job: Job) -> Iterator[None]:
+    """Turn the connector's errors into failures that name the table and the way out, and not the login's host."""
     from snowflake.connector.errors import Error, ProgrammingError
 
     try:
@@ -144,7 +144,8 @@ def _told(job: Job) -> Iterator[None]:
             ) from None
         raise TrainingFailure(f"Snowflake could not read {job.table}: {_one_line(error)}") from None
     except Error as error:
-        raise TrainingFailure(f"reading {job.table} broke off: {_one_line(error)}; a retry may help") from None
+        text = _one_line(error).replace(opened.host, "<host>")
+        raise TrainingFailure(f"reading {job.table} broke off: {text}; train again") from None
 
 
 def _one_line(error: Exception) -> str:

@@ -116,7 +116,7 @@ def test_a_model_is_trained_and_told(train: Callable[..., dict[str, Any]]) -> No
     ("changes", "reason"),
     [
         ({"secret_id": "training/none"}, "secret 'training/none' does not exist"),
-        ({"secret_id": "training/wrong"}, "Snowflake refused the login of user"),
+        ({"secret_id": "training/wrong"}, "Snowflake refused the login in the secret"),
         ({"table": '"TRAINING"."LOANS"."NONE"'}, 'table "TRAINING"."LOANS"."NONE" does not exist'),
         ({"label": "ACCEPT"}, "has no column ACCEPT; it has WEEK, COUNTY, INCOME, member, ROOMS, ACCEPTED"),
     ],
