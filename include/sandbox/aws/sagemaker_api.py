@@ -3,41 +3,58 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any, cast
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.responses import ActionResult, EmptyResult
-from moto.iam.models import iam_backends
 from moto.sagemaker.exceptions import AWSValidationException, ResourceInUseException
 from moto.sagemaker.responses import SageMakerResponse
 
-from include.sandbox.aws import objects
-from include.sandbox.aws.container import Program, program_of
+from include.sandbox.aws import listing, shapes, warm_pool
+from include.sandbox.aws.checks import check_creation
 from include.sandbox.aws.runner import JobRunner
 from include.sandbox.aws.training_job import TrainingJob
 
-# Moto answers these from the jobs that run here.
-FROM_MOTO = frozenset({"list_training_jobs", "search", "add_tags", "list_tags", "delete_tags"})
-_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
-_ROLE = re.compile(r"arn:aws[a-z\-]*:iam::\d{12}:role/(?:.*/)?([\w+=,.@-]+)")
+_MOST_TAGS = 50
 
 
 def install(runner: JobRunner) -> None:
     """Replace moto's SageMaker calls in this process by the ones below."""
-    calls: dict[str, Callable[[SageMakerResponse], ActionResult]] = {
-        "create_training_job": lambda api: _create(api, runner),
-        "describe_training_job": lambda api: ActionResult(_find(api).describe()),
-        "stop_training_job": lambda api: _stop(api, runner),
-        "delete_training_job": lambda api: _delete(api, runner),
-    }
     for name in list(vars(SageMakerResponse)):
-        is_call = not name.startswith("_") and callable(getattr(SageMakerResponse, name))
-        if is_call and name not in FROM_MOTO:
+        if not name.startswith("_") and callable(getattr(SageMakerResponse, name)):
             setattr(SageMakerResponse, name, _refuse)
+    calls: dict[str, Callable[[SageMakerResponse, dict[str, Any]], dict[str, Any] | None]] = {
+        "CreateTrainingJob": lambda api, request: _create(api, request, runner),
+        "DescribeTrainingJob": lambda api, request: _describe(_find(api, request)),
+        "ListTrainingJobs": lambda api, request: listing.list_jobs(_jobs(api).values(), request),
+        "Search": lambda api, request: listing.search_jobs(_jobs(api).values(), request),
+        "StopTrainingJob": lambda api, request: _stop(_find(api, request), runner),
+        "UpdateTrainingJob": lambda api, request: _update(_find(api, request), request, runner),
+        "DeleteTrainingJob": lambda api, request: _delete(api, _find(api, request), runner),
+        "AddTags": lambda api, request: _add_tags(_tagged(api, request), request, runner),
+        "ListTags": lambda api, request: {"Tags": _tagged(api, request).tags},
+        "DeleteTags": lambda api, request: _delete_tags(_tagged(api, request), request, runner),
+    }
     for name, call in calls.items():
-        setattr(SageMakerResponse, name, call)
+        setattr(SageMakerResponse, _snake(name), _answering(name, call))
+
+
+def _answering(
+    name: str, call: Callable[[SageMakerResponse, dict[str, Any]], dict[str, Any] | None]
+) -> Callable[[SageMakerResponse], ActionResult]:
+    def answer(api: SageMakerResponse) -> ActionResult:
+        request = json.loads(api.body)
+        if name != "CreateTrainingJob":
+            shapes.check(name, request)
+        result = call(api, request)
+        return EmptyResult() if result is None else ActionResult(result)
+
+    return answer
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 
 
 def _refuse(api: SageMakerResponse) -> ActionResult:
@@ -48,68 +65,82 @@ def _jobs(api: SageMakerResponse) -> dict[str, TrainingJob]:
     return cast(dict[str, TrainingJob], api.sagemaker_backend.training_jobs)
 
 
-def _find(api: SageMakerResponse) -> TrainingJob:
-    name = json.loads(api.body)["TrainingJobName"]
+def _find(api: SageMakerResponse, request: dict[str, Any]) -> TrainingJob:
+    name = request["TrainingJobName"]
     job = _jobs(api).get(name)
     if job is None:
         raise AWSValidationException(f"Requested resource not found: training job {name}")
     return job
 
 
-def _create(api: SageMakerResponse, runner: JobRunner) -> ActionResult:
-    request = json.loads(api.body)
-    script = _check(request)
+def _create(api: SageMakerResponse, request: dict[str, Any], runner: JobRunner) -> dict[str, Any]:
+    program = check_creation(request)
     job = TrainingJob(request, account_id=DEFAULT_ACCOUNT_ID, region=api.region)
     # setdefault is atomic: of two requests for one name a single one sees its own job.
     if _jobs(api).setdefault(job.training_job_name, job) is not job:
         raise ResourceInUseException(f"Training job names must be unique within an AWS account: {job.arn}")
-    runner.start(job, script)
-    return ActionResult({"TrainingJobArn": job.arn})
+    pool = warm_pool.reuse(job, list(_jobs(api).values()))
+    if pool:
+        runner.save(pool)
+    runner.start(job, program)
+    return {"TrainingJobArn": job.arn}
 
 
-def _check(request: dict[str, Any]) -> Program:
-    """Refuse what the service refuses, and what this sandbox cannot do."""
-    name = request["TrainingJobName"]
-    if len(name) > 63 or not _NAME.fullmatch(name):
-        raise AWSValidationException(
-            f"Value '{name}' at 'trainingJobName' failed to satisfy constraint: Member must satisfy regular "
-            f"expression pattern: {_NAME.pattern}"
-        )
-    role = _ROLE.fullmatch(request["RoleArn"])
-    if not role or role[1] not in {r.name for r in iam_backends[DEFAULT_ACCOUNT_ID]["aws"].roles.values()}:
-        raise AWSValidationException(
-            f"Could not assume role {request['RoleArn']}. Please ensure that the role exists and allows "
-            "principal 'sagemaker.amazonaws.com' to assume the role."
-        )
-    try:
-        objects.split(request["OutputDataConfig"]["S3OutputPath"])
-    except ValueError as error:
-        raise AWSValidationException(f"OutputDataConfig.S3OutputPath: {error}") from error
-    script = program_of(request)
-    if script is None:
-        raise AWSValidationException(
-            "This sandbox runs script-mode jobs only: hyperparameters sagemaker_program and "
-            "sagemaker_submit_directory are missing."
-        )
-    return script
+def _describe(job: TrainingJob) -> dict[str, Any]:
+    pool = warm_pool.status_of(job)
+    return job.describe() | ({"WarmPoolStatus": pool} if pool else {})
 
 
-def _stop(api: SageMakerResponse, runner: JobRunner) -> ActionResult:
-    job = _find(api)
+def _stop(job: TrainingJob, runner: JobRunner) -> None:
     if job.is_terminal:
         raise AWSValidationException(
             f"The request was rejected because the training job is in status {job.training_job_status}."
         )
     runner.stop(job)
-    return EmptyResult()
 
 
-def _delete(api: SageMakerResponse, runner: JobRunner) -> ActionResult:
-    job = _find(api)
+def _update(job: TrainingJob, request: dict[str, Any], runner: JobRunner) -> dict[str, Any]:
+    """Change how long a warm pool is kept; 0 gives it up."""
+    others = sorted(request.keys() - {"TrainingJobName", "ResourceConfig"})
+    if others:
+        raise AWSValidationException(f"This sandbox does not implement {', '.join(others)} of UpdateTrainingJob.")
+    pool = warm_pool.status_of(job)
+    if not pool or pool["Status"] not in {"Available", "InUse"}:
+        raise AWSValidationException(f"{job.arn} has no warm pool that could be kept longer.")
+    seconds = (request.get("ResourceConfig") or {}).get("KeepAlivePeriodInSeconds")
+    if seconds is not None:
+        job.keep_alive_for(seconds)
+        runner.save(job)
+    return {"TrainingJobArn": job.arn}
+
+
+def _delete(api: SageMakerResponse, job: TrainingJob, runner: JobRunner) -> None:
     if not job.is_terminal:
         raise AWSValidationException(
             f"The training job is in status {job.training_job_status}; stop it before deleting it."
         )
     del _jobs(api)[job.training_job_name]
     runner.forget(job)
-    return EmptyResult()
+
+
+def _tagged(api: SageMakerResponse, request: dict[str, Any]) -> TrainingJob:
+    arn = request["ResourceArn"]
+    job = next((job for job in list(_jobs(api).values()) if job.arn == arn), None)
+    if job is None:
+        raise AWSValidationException(f"Requested resource not found: {arn}; this sandbox has training jobs only.")
+    return job
+
+
+def _add_tags(job: TrainingJob, request: dict[str, Any], runner: JobRunner) -> dict[str, Any]:
+    tags = {tag["Key"]: tag["Value"] for tag in [*job.tags, *request["Tags"]]}
+    if len(tags) > _MOST_TAGS:
+        raise AWSValidationException(f"{job.arn} would have {len(tags)} tags; {_MOST_TAGS} are allowed.")
+    job.tags = [{"Key": key, "Value": value} for key, value in tags.items()]
+    runner.save(job)
+    return {"Tags": job.tags}
+
+
+def _delete_tags(job: TrainingJob, request: dict[str, Any], runner: JobRunner) -> dict[str, Any]:
+    job.tags = [tag for tag in job.tags if tag["Key"] not in request["TagKeys"]]
+    runner.save(job)
+    return {}

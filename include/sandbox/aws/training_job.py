@@ -41,7 +41,7 @@ def now() -> dt.datetime:
 
 
 class TrainingJob:
-    """One job. The attributes in snake case are what moto's listing, search and tagging read."""
+    """One job."""
 
     def __init__(self, request: dict[str, Any], *, account_id: str, region: str) -> None:
         """Take a CreateTrainingJob ``request`` and be Starting."""
@@ -49,6 +49,8 @@ class TrainingJob:
         self.region = region
         self.tags: list[dict[str, str]] = list(request.get("Tags") or [])
         self.retries = 0
+        self.reused_by: str | None = None
+        self.reused_at: dt.datetime | None = None
         self.training_job_name: str = request["TrainingJobName"]
         self.arn = f"arn:aws:sagemaker:{region}:{account_id}:training-job/{self.training_job_name}"
         self.creation_time = self.last_modified_time = now()
@@ -61,11 +63,6 @@ class TrainingJob:
         self.transitions: list[dict[str, Any]] = []
         self._lock = threading.RLock()
         self.enter("Starting")
-
-    @property
-    def response_object(self) -> dict[str, Any]:
-        """What moto's Search shows of the job."""
-        return self.describe()
 
     @property
     def creation_tags(self) -> list[dict[str, str]]:
@@ -115,6 +112,12 @@ class TrainingJob:
                 return False
             self.enter("Stopping", status="Stopping")
             return True
+
+    def keep_alive_for(self, seconds: int) -> None:
+        """Keep the hosts for so many seconds after the end."""
+        with self._lock:
+            self.request["ResourceConfig"]["KeepAlivePeriodInSeconds"] = seconds
+            self.last_modified_time = now()
 
     def take_retry(self) -> bool:
         """Be Starting once more, as RetryStrategy allows after an internal error; False where it does not."""
@@ -182,7 +185,8 @@ class TrainingJob:
     def from_json(cls, text: str) -> TrainingJob:
         """Read a job written by ``to_json``."""
         job = cls.__new__(cls)
-        job.retries = 0  # absent in files of earlier versions
+        # Absent in files of earlier versions.
+        job.retries, job.reused_by, job.reused_at = 0, None, None
         vars(job).update(json.loads(text, object_hook=_time_from_json))
         job.metrics = {name: (value, moment) for name, (value, moment) in job.metrics.items()}
         job._lock = threading.RLock()

@@ -48,14 +48,15 @@ class Server:
         self.url = words[3]
         self.role = words[-1].removeprefix("role=")
 
-    def client(self, service: str, region: str = "us-east-1", attempts: int = 1) -> Any:
-        # Making one takes longer than most calls.
-        name = (self.url, service, f"{region} {attempts}")
-        if name not in self._clients:
-            config = Config(retries={"total_max_attempts": attempts}, s3={"addressing_style": "path"})
-            login = CREDENTIALS | {"region_name": region}
-            self._clients[name] = boto3.client(service, endpoint_url=self.url, config=config, **login)
-        return self._clients[name]
+    def client(self, service: str) -> Any:
+        if (self.url, service) not in self._clients:
+            # Making one takes longer than most calls.
+            self._clients[self.url, service] = self.new_client(service)
+        return self._clients[self.url, service]
+
+    def new_client(self, service: str, config: Config | None = None, **changes: str) -> Any:
+        config = config or Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+        return boto3.client(service, endpoint_url=self.url, config=config, **{**CREDENTIALS, **changes})
 
     def archive(self, uri: str) -> dict[str, bytes]:
         """Return the files of a tar.gz in S3."""
@@ -139,9 +140,9 @@ def wait_until(condition: Callable[[], Any], seconds: float = 15) -> Any:
     raise AssertionError(f"did not come true within {seconds} s")
 
 
-def wait_for_end(server: Server, name: str) -> dict[str, Any]:
+def wait_for_end(server: Server, name: str, client: Any = None) -> dict[str, Any]:
     """Wait until a job has ended and return its description."""
-    sagemaker = server.client("sagemaker")
+    sagemaker = client or server.client("sagemaker")
 
     def ended() -> dict[str, Any] | None:
         description = sagemaker.describe_training_job(TrainingJobName=name)
