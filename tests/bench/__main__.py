@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from bench import frames, inference, install, loop, parse, server
+from bench import frames, inference, install, loop, parse, read, server
 from bench.figure import Figure
 
 RESULTS = Path(__file__).parents[2] / ".bench" / "results.json"
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "inference": inference.measure,
     "loop": loop.measure,
     "parse": parse.measure,
+    "read": read.measure,
     "server": server.measure,
 }
 
