@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, Param
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, Param, XComArg
 
 from snowmaker import settings
+from snowmaker.hyperparameters import combinations
 from snowmaker.operators.baseline import FreezeBaselineOperator
+from snowmaker.operators.choice import ChooseTrainingOperator
 from snowmaker.operators.log_model import LogModelOperator
 from snowmaker.operators.promotion import EvaluateChallengerOperator, PromoteModelOperator
 from snowmaker.operators.sagemaker import SageMakerTrainOperator
@@ -16,6 +18,65 @@ from snowmaker.operators.training_set import CreateTrainingSetOperator
 from snowmaker.pipeline import Pipeline, load_pipelines
 
 INCLUDE = Path(__file__).parents[1] / "include"
+# What the train operator calls as the pipeline file does.
+PASSED_ON = (
+    "recency_half_life_weeks",
+    "seed",
+    "estimator",
+    "class_weight",
+    "reader",
+    "image_uri",
+    "framework_version",
+    "instance_type",
+    "instance_count",
+    "volume_size_gb",
+    "spot",
+    "max_retry_attempts",
+    "subnets",
+    "security_group_ids",
+    "volume_kms_key",
+    "output_kms_key",
+    "tags",
+    "create_training_job",
+)
+
+
+def train(pipeline: Pipeline, training_set: XComArg) -> XComArg:
+    """Wire the training: one task, or with a search one a combination and the choice of the best."""
+    training, source = pipeline.training, pipeline.source_table
+    arguments = {
+        "task_id": "train",
+        "source_dir": str(INCLUDE / "training"),
+        "table": training_set["table"],
+        "key": [column.name for column in source.key],
+        "features": source.features_for_training,
+        "label": source.label.name,
+        "week_column": source.week_column.name,
+        "task": pipeline.task,
+        "holdout_from": training_set["holdout_first"],
+        "max_runtime_seconds": 60 * training.max_runtime_minutes,
+        "max_wait_seconds": 60 * training.max_wait_minutes if training.max_wait_minutes else None,
+        "keep_alive_seconds": 60 * training.keep_alive_minutes,
+        "role_arn": settings.role_arn(),
+        "artefacts_uri": settings.artefacts_uri(),
+        "secret_id": settings.snowflake_secret_id(),
+        "model_name": pipeline.model_name.quoted,
+        "week": training_set["week"],
+        "costs_table": pipeline.costs_table.quoted,
+        "snowflake_conn_id": pipeline.snowflake.conn_id,
+        **{name: getattr(training, name) for name in PASSED_ON},
+    }
+    if not training.search:
+        return SageMakerTrainOperator(hyperparameters=training.hyperparameters, **arguments).output
+    tried = combinations(training.search)
+    trained = SageMakerTrainOperator.partial(map_index_template="{{ task.hyperparameters }}", **arguments).expand(
+        hyperparameters=[{**training.hyperparameters, **combination} for combination in tried]
+    )
+    choose = ChooseTrainingOperator(
+        task_id="choose", train_task_id=trained.task_id, combinations=tried, metric=pipeline.metric
+    )
+    trained >> choose
+    return choose.output
 
 
 def weekly_retraining(pipeline: Pipeline) -> DAG:
@@ -73,33 +134,12 @@ def weekly_retraining(pipeline: Pipeline) -> DAG:
             label_delay_weeks=pipeline.source.label_delay_weeks,
             **model,
         ).output
-        train = SageMakerTrainOperator(
-            task_id="train",
-            source_dir=str(INCLUDE / "training"),
-            table=training_set["table"],
-            features=source.features_for_training,
-            label=source.label.name,
-            week_column=source.week_column.name,
-            task=pipeline.task,
-            holdout_from=training_set["holdout_first"],
-            recency_half_life_weeks=training.recency_half_life_weeks,
-            seed=training.seed,
-            hyperparameters=training.hyperparameters,
-            image_uri=training.image_uri,
-            framework_version=training.framework_version,
-            instance_type=training.instance_type,
-            instance_count=training.instance_count,
-            volume_size_gb=training.volume_size_gb,
-            max_runtime_seconds=60 * training.max_runtime_minutes,
-            role_arn=settings.role_arn(),
-            artefacts_uri=settings.artefacts_uri(),
-            secret_id=settings.snowflake_secret_id(),
-        ).output
+        trained = train(pipeline, training_set)
         log_model = LogModelOperator(
             task_id="log_model",
-            artefact_uri=train["artefact_uri"],
+            artefact_uri=trained["artefact_uri"],
             version_prefix="V{{ ti.xcom_pull('training_set')['week'] | replace('-', '') }}",
-            training_job=train["job_name"],
+            training_job=trained["job_name"],
             training_table=training_set["table"],
             conda_dependencies=pipeline.model.conda_dependencies,
             pip_requirements=pipeline.model.pip_requirements,

@@ -29,6 +29,7 @@ from snowmaker.pipeline_sections import (
     TrainingSection,
 )
 from snowmaker.scored_task import TASKS
+from snowmaker.snowflake import tables
 from snowmaker.snowflake.identifiers import Identifier, QualifiedName
 from snowmaker.source import Feature, Source, TaskType
 from snowmaker.week import Weekday
@@ -143,6 +144,11 @@ class Pipeline(Section):
     def predictions_table(self) -> QualifiedName:
         """The table of this pipeline's predictions."""
         return self.table(f"{self.name}_predictions")
+
+    @property
+    def costs_table(self) -> QualifiedName:
+        """The table with a row about each training job's cost, beside the model."""
+        return self.model_name.sibling(tables.RUN_COSTS)
 
     @property
     def degraded_asset(self) -> dict[str, str]:

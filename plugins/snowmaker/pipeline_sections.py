@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from snowmaker.hyperparameters import MAX_COMBINATIONS, Estimator, Value, check_names, check_search
 from snowmaker.metrics import ERRORS, Metric
 from snowmaker.snowflake.identifiers import Identifier, QualifiedName
+from snowmaker.training_request import check_more
 
 
 def _check_identifier(text: str) -> str:
@@ -161,6 +162,7 @@ class TrainingSection(Section):
             raise ValueError("spot instances cannot be kept in a warm pool; remove spot or keep_alive_minutes")
         if bool(self.subnets) != bool(self.security_group_ids):
             raise ValueError("subnets and security_group_ids belong together; give both or none")
+        check_more(self.create_training_job)
         return self
 
     @model_validator(mode="after")

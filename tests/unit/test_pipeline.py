@@ -80,6 +80,10 @@ def write(folder: Path, change: dict[str, Any], name: str = "p.yaml") -> Path:
             {"training/estimator": "linear", "training/hyperparameters": {}, "training/instance_count": 2},
             "estimator linear trains on one instance, instance_count is 2; set it to 1",
         ),
+        (
+            {"training/create_training_job": {"StoppingCondition": {"MaxRuntimeInSeconds": 9}}},
+            "create_training_job has StoppingCondition.MaxRuntimeInSeconds: give max_runtime_seconds",
+        ),
         ({"training/instance_count": 0}, "training.instance_count: found 0"),
         ({"training/class_weight": "heavy"}, "training.class_weight: found 'heavy'"),
         (
