@@ -5,7 +5,8 @@ Everything it needs lies beside it (`job.json`, the package `trainer`) or comes 
 
 import sys
 
-from trainer.main import main
+from trainer.main import end_when_stopped, main
 
 if __name__ == "__main__":
+    end_when_stopped()
     sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""Write the artefact: `model.ubj`, `preprocessing.json` and `model_card.json`, none of which runs code.
+"""Write the artefact: the model's file, `preprocessing.json` and `model_card.json`, none of which runs code.
 
 The card's verification rows are synthetic, no row of the table; with their scores, whoever rebuilds the
 model from the files can prove that it is the same.
@@ -13,94 +13,98 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import xgboost as xgb
-
-from . import fitting
-from .dataset import Column, Dataset, Floats, encode
-from .evaluation import confusion_matrix, evaluate
+from .cluster import Cluster
+from .dataset import Column, Dataset, encode
+from .evaluation import confusion_matrix, curves, evaluate
+from .fitting import Model
 from .hyperparameters import Hyperparameters
 from .job import Job
+from .labels import Floats
+from .statements import Snapshot
 
 FORMAT = 1
 UNSEEN_CATEGORY = "a category that no training row has"
 _LIBRARIES = ("xgboost", "numpy", "scikit-learn", "pyarrow", "snowflake-connector-python")
 
 
-def write_artefact(
-    booster: xgb.Booster,
+def write_artefact(model: Model, columns: tuple[Column, ...], card: dict[str, Any], model_dir: Path) -> None:
+    """Write the files that model.tar.gz is made of."""
+    model_dir.mkdir(parents=True, exist_ok=True)
+    model.save(model_dir)
+    described = [column.as_dict() for column in columns]
+    _write_json(model_dir / "preprocessing.json", {"format": FORMAT, "columns": described})
+    _write_json(model_dir / "model_card.json", card)
+
+
+def copy_card(model_dir: Path, output_dir: Path) -> None:
+    """Put the card into the job's output too, where it can be read without the model."""
+    output_dir.mkdir(parents=True, exist_ok=True)
+    shutil.copy(model_dir / "model_card.json", output_dir / "model_card.json")
+
+
+def build_card(
+    model: Model,
     dataset: Dataset,
+    holdout: tuple[Floats, Floats],
     job: Job,
     hyperparameters: Hyperparameters,
-    model_dir: Path,
-    output_dir: Path,
+    snapshot: Snapshot,
+    cluster: Cluster,
 ) -> dict[str, Any]:
-    """Write the files; the card goes to the output directory too, where it can be read without the model."""
-    model_dir.mkdir(parents=True, exist_ok=True)
-    output_dir.mkdir(parents=True, exist_ok=True)
-    booster.save_model(model_dir / "model.ubj")
-    columns = [column.as_dict() for column in dataset.columns]
-    _write_json(model_dir / "preprocessing.json", {"format": FORMAT, "columns": columns})
-    card = build_card(booster, dataset, job, hyperparameters)
-    _write_json(model_dir / "model_card.json", card)
-    shutil.copy(model_dir / "model_card.json", output_dir / "model_card.json")
-    return card
+    """Describe the model: what it was made from, how good it is, and how to tell it from another.
 
-
-def build_card(booster: xgb.Booster, dataset: Dataset, job: Job, hyperparameters: Hyperparameters) -> dict[str, Any]:
-    """Describe the model: what it was made from, how good it is, and how to tell it from another."""
-    scores = _predict(booster, dataset, dataset.holdout.matrix)
-    target = dataset.holdout.target
+    :param holdout: targets and scores of the holdout rows of all hosts
+    """
+    target, scores = holdout
     rows = synthetic_rows(dataset)
     return {
         "format": FORMAT,
+        "estimator": job.estimator,
         "task": job.task,
         "features": [{"name": column.name, "kind": column.kind} for column in dataset.columns],
         "label": job.label,
         "classes": list(dataset.classes) if dataset.classes else None,
         "metrics": evaluate(job.task, target, scores, dataset.classes),
         "confusion_matrix": confusion_matrix(job.task, target, scores, dataset.classes),
-        "rows": {"train": len(dataset.train), "holdout": len(dataset.holdout)},
-        "window": {"train": dataset.train.window, "holdout": dataset.holdout.window},
+        "curves": curves(job.task, target, scores),
+        "rows": dataset.rows,
+        "window": dataset.window,
         "table": job.table,
+        "snapshot": {"timestamp": snapshot.timestamp, "rows": snapshot.rows},
+        "instances": cluster.size,
         "seed": job.seed,
         "recency_half_life_weeks": job.recency_half_life_weeks,
+        "class_weight": job.class_weight,
         "libraries": {"python": platform.python_version(), **{name: _version(name) for name in _LIBRARIES}},
         "code_commit": job.code_commit,
         "hyperparameters": hyperparameters.as_dict(),
-        "trees": booster.num_boosted_rounds(),
+        **model.as_card(),
         "verification": {
             "columns": [column.name for column in dataset.columns],
             "rows": rows,
-            "scores": _predict(booster, dataset, encode(dataset.columns, rows)).tolist(),
+            "scores": model.predict(encode(dataset.columns, rows)).tolist(),
         },
     }
 
 
 def synthetic_rows(dataset: Dataset) -> list[list[Any]]:
     """Make up rows: low, typical and high values, an unseen category, and all missing."""
-    matrix = dataset.train.matrix
     rows: list[list[Any]] = [
-        [_value_at(column, matrix[:, place], level) for place, column in enumerate(dataset.columns)]
-        for level in (0.1, 0.5, 0.9)
+        [_value_at(column, levels, i) for column, levels in zip(dataset.columns, dataset.levels, strict=True)]
+        for i in range(3)
     ]
-    typical = rows[1]
     unseen = [
         UNSEEN_CATEGORY if column.categories is not None else value
-        for column, value in zip(dataset.columns, typical, strict=True)
+        for column, value in zip(dataset.columns, rows[1], strict=True)
     ]
     return [*rows, unseen, [None] * len(dataset.columns)]
 
 
-def _value_at(column: Column, values: Floats, level: float) -> Any:
-    """Return the category at a place in the alphabet, or a number rounded away from any single row's."""
+def _value_at(column: Column, levels: tuple[float, float, float] | None, place: int) -> Any:
+    """Return the category at a place in the alphabet, or a typical number."""
     if column.categories is not None:
-        return column.categories[int(level * len(column.categories))]
-    return float(f"{np.nanquantile(values, level):.3g}")
-
-
-def _predict(booster: xgb.Booster, dataset: Dataset, matrix: Floats) -> Floats:
-    return np.asarray(booster.predict(fitting.matrix_of(dataset, matrix)))
+        return column.categories[int((0.1, 0.5, 0.9)[place] * len(column.categories))]
+    return levels[place] if levels else None
 
 
 def _version(name: str) -> str | None:

@@ -1,23 +1,31 @@
-"""From Arrow tables to the matrix XGBoost trains on: columns to floats, labels to classes, weeks to ages.
+"""What training makes of a host's rows: columns as numbers, targets, weights, and the split by time.
 
-Categories are learned from the training rows; an unseen or missing one is NaN, as a missing number is.
+Whatever is learned from the rows is learned from those of all hosts. The rows stay in their Arrow table and
+are handed out as matrices, batch by batch; an unseen or missing category is NaN, as a missing number is.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from .cluster import Cluster
 from .failure import TrainingFailure
-from .job import Feature, Job
+from .job import Job
+from .labels import Floats, class_weights, encode_label
 from .reading import WEEK
 
-Floats = npt.NDArray[np.float64]
+Single = npt.NDArray[np.float32]
+PARTS = ("train", "holdout")
+# What a model is trained on must not depend on how the rows came: batches are cut by number.
+BATCH_ROWS = 65_536
+_EPOCH = dt.date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -36,57 +44,95 @@ class Column:
         return described
 
 
-@dataclass(frozen=True)
-class Part:
-    """Training or holdout rows: the matrix in the booster's column order, the targets and the weeks."""
+class Batch(NamedTuple):
+    """Rows as a matrix in the columns' order, with their targets and, for training, their weights."""
 
-    matrix: Floats
+    matrix: Single
     target: Floats
-    weeks: npt.NDArray[np.datetime64]
-
-    @property
-    def window(self) -> list[str]:
-        """First and last value of the week column, as ISO dates."""
-        return [str(self.weeks.min()), str(self.weeks.max())]
-
-    def __len__(self) -> int:
-        return len(self.target)
+    weights: Single | None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Dataset:
-    """All that training needs. ``classes`` are the label's values in target order; None for regression."""
+    """A host's rows, and what all hosts know of them.
+
+    ``classes`` are the label's values in target order, None for regression; ``rows`` and ``window`` (first and
+    last week) are those of all hosts, by part; so are ``levels``, a low, a typical and a high value of each
+    numeric column.
+    """
 
     columns: tuple[Column, ...]
     classes: tuple[Any, ...] | None
-    train: Part
-    holdout: Part
+    rows: dict[str, int]
+    window: dict[str, list[str]]
+    target: Floats
+    is_train: npt.NDArray[np.bool_]
+    weights: Single | None
+    levels: tuple[tuple[float, float, float] | None, ...] = ()
+    table: pa.Table | None = field(default=None, repr=False)
+
+    def batches(self, part: str) -> Iterator[Batch]:
+        """Hand out the rows of a part, in order; at least one batch, which may be empty."""
+        if self.table is None:
+            raise ValueError("the rows were released")
+        numbers = [_codes_by_entry(self.table[column.name], column) for column in self.columns]
+        wanted = self.is_train if part == "train" else ~self.is_train
+        given = False
+        for start in range(0, max(len(wanted), 1), BATCH_ROWS):
+            inside = slice(start, start + BATCH_ROWS)
+            mask = wanted[inside]
+            if not mask.any() and (given or inside.stop < len(wanted)):
+                continue
+            given = True
+            rows = self.table.slice(start, BATCH_ROWS)
+            matrix = np.empty((int(mask.sum()), len(self.columns)), np.float32)
+            for place, column in enumerate(self.columns):
+                matrix[:, place] = _numbers(rows[column.name], numbers[place])[mask]
+            weights = None if part != "train" or self.weights is None else self.weights[inside][mask]
+            yield Batch(matrix, self.target[inside][mask], weights)
+
+    def targets(self, part: str) -> Floats:
+        """This host's targets of a part, in order."""
+        return self.target[self.is_train if part == "train" else ~self.is_train]
+
+    def release(self) -> None:
+        """Let go of the rows once they are no more needed."""
+        self.table = None
 
 
-def build_dataset(batches: list[pa.Table], job: Job) -> Dataset:
-    """Encode the rows and split them by time.
+def build_dataset(table: pa.Table, job: Job, cluster: Cluster) -> Dataset:
+    """Learn the encoding from the training rows of all hosts and split the rows by time.
 
+    :param table: this host's rows, as ``reading.read_shard`` gives them
     :raises TrainingFailure: if training or holdout rows are missing, or nothing can be learned from them
     """
-    weeks = _concat(batches, WEEK, pa.date32()).to_numpy().astype("datetime64[D]")
-    is_train = weeks < np.datetime64(job.holdout_from)
-    _check_split(weeks, is_train, job)
-    target, classes = _encode_label(batches, job, is_train)
-    columns, matrix = _encode_features(batches, job, is_train)
-    parts = [_part(matrix, target, weeks, mask) for mask in (is_train, ~is_train)]
-    return Dataset(columns=columns, classes=classes, train=parts[0], holdout=parts[1])
+    table = table.unify_dictionaries()
+    weeks = table[WEEK].cast(pa.int32()).to_numpy()
+    is_train = weeks < (job.holdout_from - _EPOCH).days
+    rows, window = _measure(weeks, is_train, cluster)
+    _check_split(rows, window, job)
+    target, classes = encode_label(table[job.label], job, is_train, cluster)
+    dataset = Dataset(
+        columns=_learn_columns(table, job, is_train, cluster),
+        classes=classes,
+        rows=rows,
+        window=window,
+        target=target,
+        is_train=is_train,
+        weights=_weights(weeks, target, is_train, window, classes, job, cluster),
+        table=table,
+    )
+    dataset.levels = _levels(dataset, cluster)
+    return dataset
 
 
-def recency_weights(weeks: npt.NDArray[np.datetime64], half_life: float | None) -> Floats | None:
-    """Weight rows by 0.5 ** (age in weeks / half-life), the newest week weighing 1.
+def recency_weights(weeks: npt.NDArray[np.int32], newest: int, half_life: float) -> Floats:
+    """Weight rows by 0.5 ** (age in weeks / half-life), the newest week weighing 1; weeks are in days.
 
-    >>> recency_weights(np.array(["2024-01-01", "2024-01-15"], "datetime64[D]"), 2.0)
+    >>> recency_weights(np.array([0, 14]), 14, 2.0)
     array([0.5, 1. ])
     """
-    if half_life is None:
-        return None
-    age = (weeks.max() - weeks) / np.timedelta64(7, "D")
-    return np.asarray(0.5 ** (age / half_life))
+    return np.asarray(0.5 ** ((newest - weeks) / 7 / half_life))
 
 
 def encode(columns: tuple[Column, ...], rows: list[list[Any]]) -> Floats:
@@ -108,114 +154,122 @@ def _encode_value(column: Column, value: Any) -> float:
     return float(column.categories.index(value)) if value in column.categories else np.nan
 
 
-def _check_split(weeks: npt.NDArray[np.datetime64], is_train: npt.NDArray[np.bool_], job: Job) -> None:
-    span = f"rows of {job.table} with a label reach from {weeks.min()} to {weeks.max()}"
-    if not is_train.any():
+def _measure(
+    weeks: npt.NDArray[np.int32], is_train: npt.NDArray[np.bool_], cluster: Cluster
+) -> tuple[dict[str, int], dict[str, list[str]]]:
+    own = {}
+    for part, mask in zip(PARTS, (is_train, ~is_train), strict=True):
+        days = weeks[mask]
+        own[part] = [len(days), int(days.min()), int(days.max())] if len(days) else None
+    found = cluster.gather(own)
+    rows, window = {}, {}
+    for part in PARTS:
+        there = [measured[part] for measured in found if measured[part]]
+        rows[part] = sum(count for count, _, _ in there)
+        days = [day for _, first, last in there for day in (first, last)]
+        window[part] = [str(_EPOCH + dt.timedelta(day)) for day in (min(days), max(days))] if days else []
+    return rows, window
+
+
+def _check_split(rows: dict[str, int], window: dict[str, list[str]], job: Job) -> None:
+    weeks = sorted(week for part in window.values() for week in part)
+    span = f"rows of {job.table} with a label reach from {weeks[0]} to {weeks[-1]}"
+    if not rows["train"]:
         raise TrainingFailure(f"no rows to train on: {span}, holdout begins {job.holdout_from}; lengthen the window")
-    if is_train.all():
+    if not rows["holdout"]:
         raise TrainingFailure(f"the holdout is empty: {span}, holdout begins {job.holdout_from}; wait for labels")
 
 
-def _concat(batches: list[pa.Table], name: str, to: pa.DataType | None = None) -> pa.ChunkedArray:
-    # The same column comes in integers of different widths, batch by batch.
-    chunks = [chunk.cast(to) if to else chunk for batch in batches for chunk in batch[name].chunks]
-    return pa.chunked_array(chunks, type=to)
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean, pa.types.is_null)
-    return any(test(kind) for test in tests)
-
-
-def _to_floats(batches: list[pa.Table], name: str, role: str) -> Floats:
-    kinds = {batch.schema.field(name).type for batch in batches}
-    wrong = [kind for kind in kinds if not _is_number(kind)]
-    if wrong:
-        raise TrainingFailure(f"column {name} is {wrong[0]} where the {role} must be a number; mend its kind or type")
-    # A boolean casts to float only by way of an integer.
-    return np.concatenate([_chunk_to_floats(chunk) for batch in batches for chunk in batch[name].chunks])
-
-
-def _chunk_to_floats(chunk: pa.Array) -> Floats:
-    if pa.types.is_boolean(chunk.type):
-        chunk = chunk.cast(pa.int8())
-    return chunk.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-
-
-def _encode_features(
-    batches: list[pa.Table], job: Job, is_train: npt.NDArray[np.bool_]
-) -> tuple[tuple[Column, ...], Floats]:
+def _learn_columns(table: pa.Table, job: Job, is_train: npt.NDArray[np.bool_], cluster: Cluster) -> tuple[Column, ...]:
+    """Find each column's categories, or that it has any number at all, one column after another."""
     features = job.ordered_features
-    matrix = np.empty((len(is_train), len(features)), dtype=np.float64)
+    own = [
+        _categories(table[feature.name], is_train)
+        if feature.kind == "categorical"
+        else int(np.count_nonzero(~np.isnan(table[feature.name].to_numpy()[is_train])))
+        for feature in features
+    ]
+    found = cluster.gather(own)
     columns = []
     for place, feature in enumerate(features):
-        column, matrix[:, place] = _encode_feature(batches, feature, is_train)
-        columns.append(column)
-        if np.isnan(matrix[is_train, place]).all():
+        if feature.kind == "categorical":
+            names = sorted({name for host in found for name in host[place]})
+            columns.append(Column(feature.name, feature.kind, tuple(names)))
+        else:
+            columns.append(Column(feature.name, feature.kind))
+        if not any(host[place] for host in found):
             raise TrainingFailure(
                 f"feature {feature.name} has no value in any training row; mend the source or drop the feature"
             )
-    return tuple(columns), matrix
+    return tuple(columns)
 
 
-def _encode_feature(
-    batches: list[pa.Table], feature: Feature, is_train: npt.NDArray[np.bool_]
-) -> tuple[Column, Floats]:
-    if feature.kind == "numeric":
-        values = _to_floats(batches, feature.name, f"numeric feature {feature.name}")
-        return Column(feature.name, feature.kind), values
-    texts = _concat(batches, feature.name, pa.string())
-    categories = sorted(pc.unique(texts.filter(pa.array(is_train))).drop_null().to_pylist())
-    codes = pc.index_in(texts, value_set=pa.array(categories, pa.string()), skip_nulls=True)
-    encoded = codes.cast(pa.float64()).to_numpy()
-    return Column(feature.name, feature.kind, tuple(categories)), encoded
+def _categories(column: pa.ChunkedArray, is_train: npt.NDArray[np.bool_]) -> list[str]:
+    if not column.num_chunks:
+        return []
+    names = column.chunk(0).dictionary.to_pylist()
+    seen = np.zeros(len(names) + 1, bool)
+    seen[_entries(column)[is_train]] = True
+    return [name for name, is_there in zip(names, seen, strict=False) if is_there]
 
 
-def _encode_label(
-    batches: list[pa.Table], job: Job, is_train: npt.NDArray[np.bool_]
-) -> tuple[Floats, tuple[Any, ...] | None]:
-    if job.task == "regression":
-        return _to_floats(batches, job.label, f"label {job.label} of a regression"), None
-    labels = _label_values(batches, job.label)
-    classes = np.unique(labels[is_train])
-    if len(classes) < 2:
-        raise TrainingFailure(
-            f"label {job.label} is {classes[0]} in every training row; two classes are needed, lengthen the window"
-        )
-    if job.task == "binary_classification" and len(classes) > 2:
-        raise TrainingFailure(
-            f"label {job.label} has {len(classes)} classes, a binary label two: {classes[:5].tolist()}"
-        )
-    unseen = np.setdiff1d(labels[~is_train], classes)
-    if len(unseen):
-        raise TrainingFailure(f"label {job.label} is {unseen[0]} in the holdout and in no training row")
-    return np.searchsorted(classes, labels).astype(np.float64), tuple(classes.tolist())
+def _codes_by_entry(column: pa.ChunkedArray, learned: Column) -> Single | None:
+    """Number the entries of a column's dictionary, the last number being that of NULL."""
+    if learned.categories is None:
+        return None
+    names = column.chunk(0).dictionary.to_pylist() if column.num_chunks else []
+    codes = {name: code for code, name in enumerate(learned.categories)}
+    return np.array([*(codes.get(name, np.nan) for name in names), np.nan], np.float32)
 
 
-def _label_values(batches: list[pa.Table], name: str) -> npt.NDArray[Any]:
-    kind = batches[0].schema.field(name).type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return np.array(_concat(batches, name, pa.string()).to_pylist(), dtype=str)
-    if pa.types.is_boolean(kind):
-        return _concat(batches, name).to_numpy()
-    values = _to_floats(batches, name, f"label {name}")
-    if np.any(values != np.rint(values)):
-        raise TrainingFailure(f"label {name} holds fractions; classes are whole numbers, booleans or text")
-    return values.astype(np.int64)
+def _numbers(column: pa.ChunkedArray, codes: Single | None) -> npt.NDArray[Any]:
+    values: npt.NDArray[Any] = column.to_numpy() if codes is None else codes[_entries(column)]
+    return values
 
 
-def _part(matrix: Floats, target: Floats, weeks: npt.NDArray[np.datetime64], mask: npt.NDArray[np.bool_]) -> Part:
-    order = _stable_order(matrix[mask], target[mask], weeks[mask])
-    return Part(matrix[mask][order], target[mask][order], weeks[mask][order])
+def _entries(column: pa.ChunkedArray) -> npt.NDArray[np.int32]:
+    """Return each row's place in the dictionary that the chunks share; NULL stands at -1."""
+    chunks = [chunk.indices.fill_null(-1).to_numpy() for chunk in column.chunks]
+    return np.concatenate([np.empty(0, np.int32), *chunks])
 
 
-def _stable_order(matrix: Floats, target: Floats, weeks: npt.NDArray[np.datetime64]) -> npt.NDArray[np.intp]:
-    """Order rows by a hash of their values: Snowflake gives them in any order, sampling must not care."""
-    mixed = np.zeros(len(target), dtype=np.uint64)
-    days = weeks.astype(np.int64).astype(np.float64)
-    for column in (*matrix.T, target, days):
-        value = np.where(np.isnan(column), np.nan, column + 0.0)  # one NaN, one zero
-        mixed ^= np.ascontiguousarray(value).view(np.uint64)
-        mixed *= np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(29)
-    return np.argsort(mixed, kind="stable")
+def _weights(
+    weeks: npt.NDArray[np.int32],
+    target: Floats,
+    is_train: npt.NDArray[np.bool_],
+    window: dict[str, list[str]],
+    classes: tuple[Any, ...] | None,
+    job: Job,
+    cluster: Cluster,
+) -> Single | None:
+    if job.recency_half_life_weeks is None and job.class_weight is None:
+        return None
+    weights = np.ones(len(weeks), np.float32)
+    if job.recency_half_life_weeks is not None:
+        newest = (dt.date.fromisoformat(window["train"][1]) - _EPOCH).days
+        weights *= recency_weights(weeks, newest, job.recency_half_life_weeks).astype(np.float32)
+    if job.class_weight and classes:
+        weights *= class_weights(target[is_train], len(classes), cluster)[target.astype(np.int64)].astype(np.float32)
+    return weights
+
+
+def _levels(dataset: Dataset, cluster: Cluster) -> tuple[tuple[float, float, float] | None, ...]:
+    """Take the hosts' quantiles of their first rows, weighted by the rows; rounded, they are no row's own values."""
+    first = next(dataset.batches("train")).matrix
+    own: list[tuple[int, list[float]] | None] = []
+    for place, column in enumerate(dataset.columns):
+        values = first[:, place][~np.isnan(first[:, place])].astype(np.float64)
+        is_empty = column.categories is not None or not len(values)
+        own.append(None if is_empty else (len(values), np.quantile(values, (0.1, 0.5, 0.9)).tolist()))
+    found = cluster.gather(own)
+    levels: list[tuple[float, float, float] | None] = []
+    for place in range(len(dataset.columns)):
+        there = [host[place] for host in found if host[place]]
+        rows = sum(count for count, _ in there)
+        means = [sum(count * levels[i] for count, levels in there) / rows for i in range(3)] if there else None
+        levels.append((_round(means[0]), _round(means[1]), _round(means[2])) if means else None)
+    return tuple(levels)
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.3g}")

@@ -1,4 +1,4 @@
-"""Metrics of a booster's holdout scores, by task."""
+"""Metrics and curves of the holdout scores, by task."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from sklearn import metrics
 
-from .dataset import Floats
+from .labels import Floats
 
 THRESHOLD = 0.5
+_POINTS = 100
+_BINS = 10
 
 
 def evaluate(task: str, target: Floats, scores: Floats, classes: tuple[Any, ...] | None) -> dict[str, float | None]:
@@ -31,7 +33,7 @@ def evaluate(task: str, target: Floats, scores: Floats, classes: tuple[Any, ...]
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(
         target, predicted, average=average, labels=chosen, zero_division=0.0
     )
-    return {
+    measured = {
         "accuracy": float(metrics.accuracy_score(target, predicted)),
         "precision": float(precision),
         "recall": float(recall),
@@ -39,6 +41,10 @@ def evaluate(task: str, target: Floats, scores: Floats, classes: tuple[Any, ...]
         "roc_auc": _roc_auc(target, scores, labels),
         "log_loss": float(metrics.log_loss(target, scores, labels=labels)),
     }
+    if task == "binary_classification":
+        measured["pr_auc"] = float(metrics.average_precision_score(target, scores)) if target.any() else None
+        measured["brier"] = float(np.mean((scores - target) ** 2))
+    return measured
 
 
 def confusion_matrix(
@@ -52,11 +58,50 @@ def confusion_matrix(
     return counted
 
 
+def curves(task: str, target: Floats, scores: Floats) -> dict[str, list[Any]] | None:
+    """Draw the curves of a binary classification, each in at most 100 points; None for another task.
+
+    ``roc`` holds pairs of false and true positive rate, ``precision_recall`` pairs of recall and precision, and
+    ``calibration`` the mean score, the rate of positives and the rows of each tenth of the scores' range. A curve that
+    needs both classes is empty if one is missing.
+    """
+    if task != "binary_classification":
+        return None
+    scores = scores.astype(np.float64)
+    roc, precision_recall = [], []
+    if len(np.unique(target)) == 2:
+        false_positives, true_positives, _ = metrics.roc_curve(target, scores)
+        roc = _thin(false_positives, true_positives)
+        precision, recall, _ = metrics.precision_recall_curve(target, scores, drop_intermediate=True)
+        precision_recall = _thin(recall[::-1], precision[::-1])
+    return {"roc": roc, "precision_recall": precision_recall, "calibration": _calibration(target, scores)}
+
+
 def predict_class(task: str, scores: Floats) -> Floats:
     """Return each row's class number: from 0.5 on the second class of two, the likeliest of several."""
     if task == "binary_classification":
         return (scores >= THRESHOLD).astype(np.float64)
     return np.argmax(scores, axis=1).astype(np.float64)
+
+
+def _thin(across: Floats, up: Floats) -> list[list[float]]:
+    """Keep points at even steps along both axes, the ends among them."""
+    length = np.abs(np.diff(across, prepend=across[0])) + np.abs(np.diff(up, prepend=up[0]))
+    chosen = np.unique(np.searchsorted(np.cumsum(length), np.linspace(0, length.sum(), _POINTS - 1)))
+    chosen = np.unique([*np.minimum(chosen, len(across) - 1), len(across) - 1])
+    return [[round(float(across[i]), 6), round(float(up[i]), 6)] for i in chosen]
+
+
+def _calibration(target: Floats, scores: Floats) -> list[dict[str, float]]:
+    places = np.minimum((scores * _BINS).astype(int), _BINS - 1)
+    return [
+        {
+            "mean_score": round(float(scores[places == place].mean()), 6),
+            "rate": round(float(target[places == place].mean()), 6),
+            "rows": int((places == place).sum()),
+        }
+        for place in np.unique(places)
+    ]
 
 
 def _add_up_to_one(scores: Floats) -> Floats:

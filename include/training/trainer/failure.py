@@ -19,13 +19,18 @@ def report(error: BaseException, output_dir: Path) -> None:
 
     The training toolkit of some images overwrites the file with the end of the log.
     """
-    if isinstance(error, TrainingFailure):
-        reason = str(error)
-    elif isinstance(error, MemoryError):
-        reason = "out of memory: choose an instance type with more memory, or a shorter training window"
-    else:
+    if not isinstance(error, TrainingFailure | MemoryError):
         traceback.print_exception(error)
-        reason = f"unexpected {type(error).__name__}: {error}; see the job's log"
+    reason = reason_of(error)
     output_dir.mkdir(parents=True, exist_ok=True)
     (output_dir / "failure").write_text(reason[:_LIMIT])
     print(f"training failed: {reason}", file=sys.stderr, flush=True)
+
+
+def reason_of(error: BaseException) -> str:
+    """Say in a line what ended the job."""
+    if isinstance(error, TrainingFailure):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "out of memory: choose an instance type with more memory, or a shorter training window"
+    return f"unexpected {type(error).__name__}: {error}; see the job's log"

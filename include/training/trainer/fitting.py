@@ -1,72 +1,46 @@
-"""Train the booster: early stopping on the holdout, deterministic under the job's seed."""
+"""The estimators, behind one interface: fit a dataset, get a model that predicts, saves and describes itself."""
 
 from __future__ import annotations
 
-import numpy as np
-import xgboost as xgb
+from pathlib import Path
+from typing import Any, Protocol
 
-from .dataset import Dataset, Floats, Part, recency_weights
-from .failure import TrainingFailure
+from . import boosting
+from .checkpoints import Progress
+from .cluster import Cluster
+from .dataset import Dataset
 from .hyperparameters import Hyperparameters
 from .job import Job
-
-OBJECTIVES = {
-    "binary_classification": ("binary:logistic", "logloss"),
-    "multiclass_classification": ("multi:softprob", "mlogloss"),
-    "regression": ("reg:squarederror", "rmse"),
-}
+from .labels import Floats
 
 
-def fit(dataset: Dataset, job: Job, hyperparameters: Hyperparameters) -> xgb.Booster:
-    """Train, and cut the booster to its best iteration, so that a plain predict uses no more.
+class Model(Protocol):
+    """A trained model, the same on every host; ``scores`` are those of the host's own holdout rows."""
 
-    :raises TrainingFailure: if XGBoost refuses a hyperparameter
+    @property
+    def scores(self) -> Floats:
+        """A probability of the second class, a row of probabilities, or a number, for each row."""
+
+    def predict(self, matrix: Floats) -> Floats:
+        """Score encoded rows in the same way."""
+
+    def save(self, folder: Path) -> None:
+        """Write the model's file."""
+
+    def as_card(self) -> dict[str, Any]:
+        """What the model card says of this kind of model."""
+
+    def tell(self) -> str:
+        """Say how much was trained."""
+
+
+def fit(dataset: Dataset, job: Job, hyperparameters: Hyperparameters, cluster: Cluster, progress: Progress) -> Model:
+    """Train what the job asks for. The rows of the dataset are released.
+
+    :raises TrainingFailure: if the estimator refuses a hyperparameter, or so many hosts
     """
-    objective, metric = OBJECTIVES[job.task]
-    parameters = {
-        "objective": objective,
-        "eval_metric": metric,
-        "tree_method": "hist",
-        **hyperparameters.booster,
-        "seed": job.seed,
-    }
-    if job.task == "multiclass_classification" and dataset.classes:
-        parameters["num_class"] = len(dataset.classes)
-    kinds = feature_types(dataset)
-    weights = recency_weights(dataset.train.weeks, job.recency_half_life_weeks)
-    train = xgb.QuantileDMatrix(
-        dataset.train.matrix,
-        dataset.train.target,
-        weight=weights,
-        feature_types=kinds,
-        enable_categorical=True,
-        max_bin=int(parameters.get("max_bin", 256)),
-    )
-    holdout = matrix_of(dataset, dataset.holdout)
-    try:
-        booster = xgb.train(
-            parameters,
-            train,
-            num_boost_round=hyperparameters.rounds,
-            evals=[(holdout, "holdout")],
-            early_stopping_rounds=hyperparameters.early_stopping_rounds,
-            verbose_eval=25,
-        )
-    except xgb.core.XGBoostError as error:
-        first_line = next((line for line in str(error).splitlines() if line.strip()), "")
-        raise TrainingFailure(f"XGBoost refused to train: {first_line}; check the hyperparameters") from error
-    if hyperparameters.early_stopping_rounds:
-        booster = booster[: booster.best_iteration + 1]
-    return booster
+    if job.estimator == "linear":
+        from . import linear
 
-
-def feature_types(dataset: Dataset) -> list[str]:
-    """XGBoost's types of the columns: c for categories, q for quantities."""
-    return ["c" if column.categories is not None else "q" for column in dataset.columns]
-
-
-def matrix_of(dataset: Dataset, part: Part | Floats) -> xgb.DMatrix:
-    """Wrap rows for prediction."""
-    if isinstance(part, np.ndarray):
-        return xgb.DMatrix(part, feature_types=feature_types(dataset), enable_categorical=True)
-    return xgb.DMatrix(part.matrix, part.target, feature_types=feature_types(dataset), enable_categorical=True)
+        return linear.fit(dataset, job, hyperparameters, cluster)
+    return boosting.fit(dataset, job, hyperparameters, progress)

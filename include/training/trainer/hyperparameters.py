@@ -41,19 +41,25 @@ XGBOOST_PARAMETERS = frozenset(
         "subsample",
     }
 )
-_OWN = frozenset({"num_boost_round", "early_stopping_rounds"})
+_ROUNDS = frozenset({"num_boost_round", "early_stopping_rounds"})
+# Those of the linear models, as scikit-learn names them: C for classes, alpha for a regression.
+LINEAR_PARAMETERS = frozenset({"C", "alpha", "l1_ratio", "max_iter"})
+_KNOWN = {"xgboost": XGBOOST_PARAMETERS | _ROUNDS, "linear": LINEAR_PARAMETERS}
 
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What goes to XGBoost, and how long to train."""
+    """What goes to the estimator; for XGBoost, also how long to train (None for another)."""
 
     booster: dict[str, Any] = field(default_factory=dict)
     rounds: int = DEFAULT_ROUNDS
     early_stopping_rounds: int | None = None
+    estimator: str = "xgboost"
 
     def as_dict(self) -> dict[str, Any]:
         """All of them by name, as the model card keeps them."""
+        if self.estimator != "xgboost":
+            return dict(self.booster)
         return {
             **self.booster,
             "num_boost_round": self.rounds,
@@ -61,30 +67,31 @@ class Hyperparameters:
         }
 
 
-def parse_hyperparameters(arguments: Sequence[str]) -> Hyperparameters:
+def parse_hyperparameters(arguments: Sequence[str], estimator: str = "xgboost") -> Hyperparameters:
     """Parse SageMaker's `--name value` arguments.
 
-    :raises TrainingFailure: if a name is unknown to XGBoost or a value is no number where one is needed
+    :raises TrainingFailure: if a name is unknown to the estimator or a value is no number where one is needed
 
     >>> parse_hyperparameters(["--max_depth", "4", "--num_boost_round", "60"]).as_dict()
     {'max_depth': 4, 'num_boost_round': 60, 'early_stopping_rounds': None}
     """
     if len(arguments) % 2:
         raise TrainingFailure(f"hyperparameter {arguments[-1]!r} has no value")
+    known = _KNOWN[estimator]
     given: dict[str, Any] = {}
     names = [name.lstrip("-") for name in arguments[::2]]
     for name, text in zip(names, arguments[1::2], strict=True):
-        if name not in XGBOOST_PARAMETERS | _OWN:
-            near = difflib.get_close_matches(name, XGBOOST_PARAMETERS | _OWN, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(XGBOOST_PARAMETERS | _OWN))}"
-            raise TrainingFailure(f"hyperparameter {name!r} is unknown; {hint}")
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+            raise TrainingFailure(f"hyperparameter {name!r} is unknown to estimator {estimator}; {hint}")
         given[name] = _number_or_text(text)
     rounds = given.pop("num_boost_round", DEFAULT_ROUNDS)
     early = given.pop("early_stopping_rounds", None)
     for name, value in (("num_boost_round", rounds), ("early_stopping_rounds", early)):
         if value is not None and (not isinstance(value, int) or value < 1):
             raise TrainingFailure(f"hyperparameter {name}: found {value!r}, expected a whole number from 1")
-    return Hyperparameters(booster=given, rounds=rounds, early_stopping_rounds=early)
+    return Hyperparameters(given, rounds, early, estimator)
 
 
 def _number_or_text(text: str) -> Any:

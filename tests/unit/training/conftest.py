@@ -1,12 +1,11 @@
-"""A stand-in for the connection to Snowflake, at its edge: a table in memory, given as Arrow batches."""
+"""Stand-ins for Snowflake at the reader's edge: a table in memory, whose rows are shared out to the hosts."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-import re
-from collections import namedtuple
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,55 +14,30 @@ import pyarrow as pa
 import pytest
 
 from include.training.trainer import main, reading
+from include.training.trainer.job import Job
+from include.training.trainer.statements import Shard, Snapshot
 
-Described = namedtuple("Described", "name")
 FIRST_WEEK = dt.date(2024, 1, 1)
+TIMESTAMP = "2024-03-01T00:00:00+00:00"
+WEEK_COLUMN = "WEEK"
 
 
-class FakeCursor:
-    """Answers the three statements of a training job from a table in memory."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self._table = table
-        self._answer = table
-
-    def __enter__(self) -> FakeCursor:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return
-
-    @property
-    def description(self) -> list[Described]:
-        return [Described(name) for name in self._table.column_names]
-
-    def execute(self, statement: str) -> None:
-        columns = re.findall(r'(?:CAST\()?"((?:[^"]|"")+)"(?: AS \w+\))? AS C\d+', statement)
-        if columns:
-            label, week = columns[-2:]
-            valid = pa.compute.and_(self._table[label].is_valid(), self._table[week].is_valid())
-            self._answer = self._table.filter(valid).select(columns)
-
-    def fetchone(self) -> tuple[int]:
-        return (self._table.num_rows,)
-
-    def fetch_arrow_batches(self) -> Iterator[pa.Table]:
-        """Two batches, as the real one gives a big result in several."""
-        half = self._answer.num_rows // 2
-        return iter([self._answer.slice(0, half), self._answer.slice(half)])
+def as_read(table: pa.Table, job: Job, chunks: int = 2) -> pa.Table:
+    """Give a table the types and the order of columns that a shard has, in several chunks."""
+    kinds = {"categorical": pa.dictionary(pa.int32(), pa.string()), "numeric": pa.float64()}
+    columns = [_cast(table[feature.name], kinds[feature.kind]) for feature in job.ordered_features]
+    label = table[job.label]
+    label = label.cast(pa.int64()) if pa.types.is_integer(label.type) else label
+    names = [*(feature.name for feature in job.ordered_features), job.label, reading.WEEK]
+    shard = pa.table([*columns, label, table[WEEK_COLUMN]], names=names)
+    size = max(1, -(-shard.num_rows // chunks))
+    return pa.concat_tables([shard.slice(start, size) for start in range(0, max(shard.num_rows, 1), size)])
 
 
-class FakeConnection:
-    """A connection that knows one table."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self._table = table
-
-    def cursor(self) -> FakeCursor:
-        return FakeCursor(self._table)
-
-    def close(self) -> None:
-        return
+def _cast(column: pa.ChunkedArray, to: pa.DataType) -> pa.ChunkedArray:
+    if pa.types.is_dictionary(to):
+        return column.cast(pa.string()).dictionary_encode()
+    return (column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column).cast(to)
 
 
 def make_table(rows: int = 600, weeks: int = 6, seed: int = 0) -> dict[str, Any]:
@@ -103,6 +77,31 @@ def make_job(**changes: Any) -> dict[str, Any]:
     }
 
 
+def stand_in(
+    patch: Callable[[Any, str, Any], None],
+    table: pa.Table,
+    chunks: int = 2,
+    shard_of: Callable[[int], int] | None = None,
+) -> None:
+    """Put a table in memory in the place of Snowflake's.
+
+    :param shard_of: the rank that reads a row; without it rows are dealt out in turn
+    """
+
+    @contextmanager
+    def connection(_: Any) -> Iterator[None]:
+        yield None
+
+    def read_shard(_: Any, job: Job, __: Snapshot, shard: Shard) -> pa.Table:
+        ranks = np.array([shard_of(row) if shard_of else row % shard.count for row in range(table.num_rows)])
+        return as_read(table.filter(pa.array(ranks == shard.rank)), job, chunks)
+
+    patch(reading, "read_secret", lambda _: {})
+    patch(reading, "connection", connection)
+    patch(reading, "take_snapshot", lambda *_: Snapshot(TIMESTAMP, table.num_rows, by_key=False))
+    patch(reading, "read_shard", read_shard)
+
+
 @pytest.fixture
 def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Run the training entry point over a table in memory; return the model directory.
@@ -110,20 +109,22 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path
     A failure is raised with the text that lies in output/failure.
     """
 
-    def run(rows: dict[str, Any] | pa.Table, *arguments: str, name: str = "run", **changes: Any) -> Path:
+    def run(
+        rows: dict[str, Any] | pa.Table, *arguments: str, name: str = "run", chunks: int = 2, **changes: Any
+    ) -> Path:
         root = tmp_path / name
-        (root / "code").mkdir(parents=True)
+        (root / "code").mkdir(parents=True, exist_ok=True)
         (root / "code" / "job.json").write_text(json.dumps(make_job(**changes)))
         monkeypatch.setenv("SM_MODEL_DIR", str(root / "model"))
         monkeypatch.setenv("SM_OUTPUT_DIR", str(root / "output"))
         monkeypatch.setenv("SM_OUTPUT_DATA_DIR", str(root / "output" / "data"))
         monkeypatch.setattr(main, "SOURCE_DIR", root / "code")
-        monkeypatch.setattr(reading, "read_secret", lambda _: {"account": "a", "user": "u", "password": "p"})
-        monkeypatch.setattr(
-            "snowflake.connector.connect",
-            lambda **_: FakeConnection(rows if isinstance(rows, pa.Table) else pa.table(rows)),
-        )
-        code = main.main(arguments or ("--num_boost_round", "20", "--max_depth", "3"))
+        stand_in(monkeypatch.setattr, rows if isinstance(rows, pa.Table) else pa.table(rows), chunks)
+        given = list(arguments)
+        if changes.get("estimator") != "linear":
+            # One thread: several would wait for each other where other tests run.
+            given = [*(given or ["--num_boost_round", "20", "--max_depth", "3"]), "--nthread", "1"]
+        code = main.main(given)
         failure = root / "output" / "failure"
         if failure.exists():
             assert code == 1
