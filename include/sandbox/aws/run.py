@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from include.sandbox.aws import container, objects
+from include.sandbox.aws import access, container, objects
 from include.sandbox.aws.attempt import Attempt
 from include.sandbox.aws.checkpoints import Checkpoints
 from include.sandbox.aws.container import Program
@@ -204,7 +204,5 @@ def environment_for(job: TrainingJob, endpoint_url: str) -> dict[str, Any]:
         "AWS_ENDPOINT_URL": endpoint_url,
         "AWS_DEFAULT_REGION": job.region,
         "AWS_REGION": job.region,
-        # The sandbox checks no signature; these stand for the role's temporary credentials.
-        "AWS_ACCESS_KEY_ID": "sandbox",
-        "AWS_SECRET_ACCESS_KEY": "sandbox",
+        **access.assume(job.request["RoleArn"], job.region, "SageMaker"),
     }

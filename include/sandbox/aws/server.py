@@ -11,7 +11,7 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -26,14 +26,14 @@ from include.sandbox.aws import answers, objects, sagemaker_api
 from include.sandbox.aws.runner import JobRunner
 from include.sandbox.aws.s3.api import S3Api
 from include.sandbox.aws.s3.store import ObjectStore
-from include.sandbox.aws.storage import SecretStorage
+from include.sandbox.aws.secret_store import SecretStore
+from include.sandbox.aws.secrets_api import SecretsApi
 
 LOOPBACK = "127.0.0.1"
 # Other names could be a web page's, made to point here.
 _HOSTS = re.compile(r"(127\.0\.0\.1|\[::1\]|localhost|[a-z0-9.-]+\.localhost)(:\d+)?", re.IGNORECASE)
-_BY_MOTO = frozenset({"secretsmanager", "sagemaker", "logs", "iam", "sts"})
+_SERVICES = frozenset({"s3", "secretsmanager", "sagemaker", "logs", "iam", "sts"})
 _LARGEST_REQUEST = 16 << 20
-_READS = re.compile(r"\.(Get|List|Describe|BatchGet)\w*$")
 _TRUST_SAGEMAKER = json.dumps(
     {
         "Version": "2012-10-17",
@@ -46,6 +46,7 @@ _TRUST_SAGEMAKER = json.dumps(
         ],
     }
 )
+_ALLOW_ALL = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
 log = logging.getLogger(__name__)
 
 
@@ -65,15 +66,16 @@ class AwsSandbox:
         self._lock_file = _hold(state / "lock")
         self._objects = ObjectStore(state / "s3")
         objects.use(self._objects)
-        self._secrets = SecretStorage(state / "secrets.json")
-        self._apps: dict[str, Any] = {"s3": S3Api(self._objects, answers.s3_call_name)}
+        self._apps: dict[str, Any] = {
+            "s3": S3Api(self._objects, answers.s3_call_name),
+            "secretsmanager": SecretsApi(SecretStore(state / "secrets.json")).service(),
+        }
         self._apps_lock = threading.Lock()
         self._server: BaseWSGIServer = make_server(
             LOOPBACK, port, self._dispatch, threaded=True, request_handler=QuietRequestHandler
         )
         self.port = int(self._server.server_address[1])
         self.url = f"http://{LOOPBACK}:{self.port}"
-        self._secrets.restore()
         runner = JobRunner(state, endpoint_url=self.url, stop_grace=stop_grace, objects_changed=lambda: None)
         runner.restore()
         sagemaker_api.install(runner)
@@ -91,6 +93,7 @@ class AwsSandbox:
             tags=[],
             max_session_duration="3600",
         )
+        created.put_policy("everything", _ALLOW_ALL)
         return str(created.arn)
 
     def start(self) -> None:
@@ -115,9 +118,9 @@ class AwsSandbox:
             answer = Response("ok\n") if incoming.path == "/moto-api/" else Response("no\n", 404)
         elif service != "s3" and (incoming.content_length or 0) > _LARGEST_REQUEST:
             answer = answers.refuse(incoming, "RequestEntityTooLarge", f"The request exceeds {_LARGEST_REQUEST} bytes.")
-        elif service == "s3" or (service in _BY_MOTO and incoming.path == "/"):
+        elif service == "s3" or (service in _SERVICES and incoming.path == "/"):
             return self._app(service)(environ, start_response)
-        elif service in _BY_MOTO:
+        elif service in _SERVICES:
             answer = answers.not_implemented(incoming, f"{incoming.method} {incoming.path} of {service}")
         else:
             text = f"This sandbox does not offer the service {service!r}."
@@ -134,9 +137,7 @@ class AwsSandbox:
         app = create_backend_app(service)
         app.register_error_handler(NotImplementedError, _not_implemented)
         app.register_error_handler(Exception, _internal_error)
-        saves: dict[str, Callable[[], None]] = {"secretsmanager": self._secrets.save}
-        if service in saves:
-            app.after_request(lambda response: _save_after_write(response, saves[service]))
+        app.after_request(_without_server_errors)
         return app
 
 
@@ -157,12 +158,11 @@ def _hold(path: Path) -> TextIO:
     return handle
 
 
-def _save_after_write(response: Response, save: Callable[[], None]) -> Response:
-    target = request.headers.get("X-Amz-Target", "")
-    is_read = bool(_READS.search(target)) if target else request.method in {"GET", "HEAD"}
-    if response.status_code < 300 and not is_read:
-        save()
-    return response
+def _without_server_errors(response: Response) -> Response:
+    """Turn what moto itself answers with a 500 into a refusal, or botocore would try again."""
+    if response.status_code < 500:
+        return response
+    return answers.refuse(request, "SandboxFault", f"{_requested_call()} failed inside the sandbox")
 
 
 def _not_implemented(_: Exception) -> Response:

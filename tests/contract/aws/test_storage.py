@@ -296,7 +296,7 @@ def test_a_bucket_of_somebody_else_s_is_not_written(s3: Any, bucket: str) -> Non
 
 
 def test_a_bucket_is_made_where_the_client_is(server: Server) -> None:
-    west = server.client("s3", region="eu-west-1")
+    west = server.new_client("s3", region_name="eu-west-1")
     west.create_bucket(Bucket="western", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     assert west.get_bucket_location(Bucket="western")["LocationConstraint"] == "eu-west-1"
     with pytest.raises(ClientError) as caught:
