@@ -241,6 +241,9 @@ def _replace(table: exp.Table, when: exp.HistoricalData, session: Session) -> No
             raise unsupported(f"AT | BEFORE of {name}, which is not a table with a history")
         return
     rows, version = _state(session, key, known, _moment(when, session, key, known))
+    if version is None and rows == _count(session.cursor, key):
+        # Nothing has changed since: filters reach the table itself, as they do not through a LIMIT.
+        return
     source, columns = facts.quoted(key), "*"
     if version is not None:
         source, columns = _versions(key[0], known.id), f'* EXCLUDE ("{_VERSION}")'
