@@ -9,8 +9,8 @@ from include.demo.local_airflow import REPOSITORY
 WAITING, DEFERRING = "waiting", "deferring"
 # Jobs that take longer than their task may.
 LIMITED, IMPATIENT = "limited", "impatient"
+DAG_IDS = {WAITING, DEFERRING, LIMITED, IMPATIENT}
 TASK = "train"
-BUCKET = "ml-sandbox"
 
 SCRIPT = """
 import argparse, json, os, pathlib, sys, time
@@ -68,13 +68,13 @@ impatient = make("impatient", ImpatientOperator, deferrable=True, retries=0)
 """
 
 
-def write(folder: Path) -> Path:
-    """Write the bundle into a folder that does not exist, with the repository's plugins."""
+def write(folder: Path, dags: str) -> Path:
+    """Write a bundle into a folder that does not exist, with the repository's plugins; return the folder."""
     source = folder / "code"
     for place in (folder / "dags", source):
         place.mkdir(parents=True)
     (folder / "plugins").symlink_to(REPOSITORY / "plugins")
     (folder / ".airflowignore").write_text("code\nplugins\n")
     (source / "train.py").write_text(SCRIPT)
-    (folder / "dags" / "kills.py").write_text(f"SOURCE = {str(source)!r}\n{DAGS}")
+    (folder / "dags" / "kills.py").write_text(f"SOURCE = {str(source)!r}\n{dags}")
     return folder

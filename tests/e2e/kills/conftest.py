@@ -6,9 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from include.sandbox import process
+
+from . import bundle
 from .deployment import Deployment
 
 
 @pytest.fixture(scope="package")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    yield from Deployment.running(tmp_path_factory.mktemp("kills"))
+    folder = tmp_path_factory.mktemp("kills")
+    with Deployment(folder, process.start(folder / "sandbox", only="aws"), bundle.DAGS).up(bundle.DAG_IDS) as running:
+        yield running

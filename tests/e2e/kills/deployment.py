@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -72,40 +72,34 @@ class Person(PersonsApi):
 class Deployment:
     """A whole Airflow with the training DAGs, and the AWS that their jobs run in."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, sandbox: process.Sandbox, dags: str, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
-        self.sandbox = process.start(folder / "sandbox", only="aws")
-        self.airflow = LocalAirflow(
-            folder / "airflow",
-            free_port(),
-            {**self.sandbox.env, **SHORT_INTERVALS},
-            bundle.write(folder / "bundle"),
-        )
+        self.sandbox = sandbox
+        variables = {**sandbox.env, **SHORT_INTERVALS, **(environment or {})}
+        self.airflow = LocalAirflow(folder / "airflow", free_port(), variables, bundle.write(folder / "bundle", dags))
         self.processes = ProcessGroup()
         self.api = Person(self.airflow.url)
         self._orphans: list[int] = []
         self._started = 0
-        settings = self.sandbox.settings
-        self._session = boto3.Session(
-            settings.aws_access_key_id, settings.aws_secret_access_key, region_name="us-east-1"
-        )
+        key, secret = sandbox.settings.aws_access_key_id, sandbox.settings.aws_secret_access_key
+        self._session = boto3.Session(key, secret, region_name="us-east-1")
 
-    @classmethod
-    def running(cls, folder: Path) -> Iterator[Deployment]:
-        """Start all of it, and end all of it afterwards."""
-        deployment = cls(folder)
+    @contextmanager
+    def up(self, dag_ids: set[str]) -> Iterator[Deployment]:
+        """Start Airflow; end it and the sandbox afterwards."""
         with ExitStack() as stack:
             # Whichever it is then.
-            stack.callback(lambda: deployment.sandbox.stop())  # noqa: PLW0108
-            stack.callback(deployment.processes.stop)
-            deployment.airflow.cli("db", "migrate")
-            deployment.airflow.start(deployment.processes)
-            deployment.wait_until_healthy(120)
-            dag_ids = {bundle.WAITING, bundle.DEFERRING, bundle.LIMITED, bundle.IMPATIENT}
-            deployment.api.wait_for_dags(dag_ids, 60)
+            stack.callback(lambda: self.sandbox.stop())  # noqa: PLW0108
+            stack.callback(self.processes.stop)
+            self.airflow.cli("db", "migrate")
+            self.airflow.start(self.processes)
+            self.wait_until_healthy(120)
+            self.api.wait_for_dags(dag_ids, 60)
             for dag_id in sorted(dag_ids):
-                deployment.api.pause(dag_id, paused=False)
-            yield deployment
+                self.api.pause(dag_id, paused=False)
+            yield self
 
     def wait_until_healthy(self, seconds: float = 90) -> None:
         self.api.wait_until_healthy(self.processes, seconds)
@@ -156,6 +150,9 @@ class Deployment:
         own = [job for job in described if job["HyperParameters"]["seconds"] == run.seconds]
         return sorted(own, key=lambda job: attempt_of(job["TrainingJobName"]))
 
+    def describe(self, name: str) -> dict[str, Any]:
+        return dict(self.client("sagemaker").describe_training_job(TrainingJobName=name))
+
     # Processes
 
     def scripts(self) -> list[psutil.Process]:
@@ -179,14 +176,34 @@ class Deployment:
         return _KILLS[victim](self)
 
     def _kill_task(self) -> bool:
-        return _kill([child for worker in self.workers() for child in _children(worker)])
+        return _kill([task for _, task in self._tasks()])
 
     def _kill_supervisor(self) -> bool:
-        return _kill(self.workers())
+        return self._kill_workers(with_task=False)
 
     def _kill_worker(self) -> bool:
-        workers = self.workers()
-        return _kill([*workers, *(child for worker in workers for child in _children(worker))])
+        return self._kill_workers(with_task=True)
+
+    def _kill_workers(self, *, with_task: bool) -> bool:
+        """Kill the workers that supervise a task now, and only those.
+
+        One that has no task may hold the lock of the executor's queue: its death would hang all others for ever.
+        """
+        for worker in self.workers():
+            with suppress(psutil.NoSuchProcess):
+                worker.suspend()
+        found = self._tasks()
+        killed = _kill([worker for worker, _ in found])
+        for worker in self.workers():
+            with suppress(psutil.NoSuchProcess):
+                worker.resume()
+        if with_task:
+            _kill([task for _, task in found])
+        return killed
+
+    def _tasks(self) -> list[tuple[psutil.Process, psutil.Process]]:
+        """Find the processes of running tasks, each with the one that supervises it."""
+        return [(worker, child) for worker in self.workers() for child in _children(worker) if _words(child)]
 
     def _kill_scheduler(self) -> bool:
         """Kill the scheduler, and let its workers live on as orphans."""

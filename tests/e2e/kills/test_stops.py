@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import random
+import time
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +15,7 @@ from .deployment import Deployment, Person, Run, assert_one_after_the_other
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
+SEED = os.environ.get("SNOWMAKER_KILL_SEED", "1")
 LONG, SHORT = 600, 15
 STATES = {WAITING: "running", DEFERRING: "deferred"}
 Act = Callable[[Person, Run], None]
@@ -86,3 +90,21 @@ def test_nothing_is_left_at_work(deployment: Deployment, runs: dict[str, Run]) -
     for run in runs.values():
         deployment.wait(run)
     until(lambda: not deployment.workers() and not deployment.scripts(), 30, "nobody at work")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wave", range(8))
+def test_no_job_is_left_whenever_its_task_is_marked_failed(deployment: Deployment, wave: int) -> None:
+    moments = random.Random(f"{SEED}/{wave}")  # noqa: S311
+    plan = sorted((moments.uniform(0.2, 8), dag_id) for dag_id in 2 * (WAITING, DEFERRING))
+    runs = [deployment.trigger(dag_id, LONG) for _, dag_id in plan]
+    started = time.monotonic()
+    for (moment, _), run in zip(plan, runs, strict=True):
+        time.sleep(max(0.0, started + moment - time.monotonic()))
+        mark_task_failed(deployment.api, run)
+    for run in runs:
+        assert deployment.wait(run) == "failed"
+    until(lambda: not deployment.workers(), 30, "nobody at work")
+    jobs = [job["TrainingJobName"] for run in runs for job in deployment.attempts(run)]
+    story = f"seed {SEED}, wave {wave}, marked after {plan}"
+    until(lambda: {deployment.describe(name)["TrainingJobStatus"] for name in jobs} <= {"Stopped"}, 30, story)
