@@ -22,6 +22,10 @@ log = logging.getLogger(__name__)
 _SCOPE = re.compile(r"Credential=([^/]*)/\d{8}/([^/]*)/")
 
 
+class _InvalidError(Exception):
+    """An input that the service's model does not allow."""
+
+
 class ServiceError(Exception):
     """A refusal: ``code`` as the service names it."""
 
@@ -45,9 +49,13 @@ Handler = Callable[[Context, dict[str, Any]], Mapping[str, Any]]
 class JsonService:
     """The WSGI application."""
 
-    def __init__(self, service: str, handlers: Mapping[str, Handler]) -> None:
-        """Answer the calls in ``handlers``, by name; refuse the service's others."""
+    def __init__(self, service: str, handlers: Mapping[str, Handler], invalid: str = "ValidationException") -> None:
+        """Answer the calls in ``handlers``, by name; refuse the service's others.
+
+        :param invalid: what the service calls an input that its model does not allow
+        """
         self._service = service
+        self._invalid = invalid
         self._handlers = handlers
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -82,8 +90,11 @@ class JsonService:
         if not isinstance(given, dict):
             raise ServiceError("SerializationException", "The request's body is not a JSON object.")
         shape = _model(self._service).operation_model(name).input_shape
-        if shape:
-            _check(shape, given, name)
+        try:
+            if shape:
+                _check(shape, given, name)
+        except _InvalidError as error:
+            raise ServiceError(self._invalid, str(error)) from None
         return given
 
 
@@ -123,10 +134,10 @@ def _check_structure(shape: StructureShape, value: Any, name: str) -> None:
     _check_type(isinstance(value, dict), name, "an object")
     missing = [member for member in shape.required_members if value.get(member) is None]
     if missing:
-        raise ServiceError("ValidationException", f"{name}: {missing[0]} is missing.")
+        raise _InvalidError(f"{name}: {missing[0]} is missing.")
     unknown = sorted(value.keys() - shape.members.keys())
     if unknown:
-        raise ServiceError("ValidationException", f"{name}: there is no member {unknown[0]}.")
+        raise _InvalidError(f"{name}: there is no member {unknown[0]}.")
     for member, given in value.items():
         if given is not None:
             _check(shape.members[member], given, f"{name}.{member}")
@@ -140,15 +151,15 @@ def _check_type(holds: bool, name: str, wanted: str) -> None:
 def _check_length(shape: Shape, found: int, name: str) -> None:
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
     if (least is not None and found < least) or (most is not None and found > most):
-        raise ServiceError("ValidationException", f"{name} is of {found}; it must be between {least} and {most}.")
+        raise _InvalidError(f"{name} is of {found}; it must be between {least} and {most}.")
 
 
 def _check_text(shape: Shape, value: str, name: str) -> None:
     pattern, choices = shape.metadata.get("pattern"), shape.metadata.get("enum")
     if choices and value not in choices:
-        raise ServiceError("ValidationException", f"{name} must be one of {choices}.")
+        raise _InvalidError(f"{name} must be one of {choices}.")
     if pattern and not re.fullmatch(_in_python(pattern), value):
-        raise ServiceError("ValidationException", f"{name} must match the pattern {pattern}.")
+        raise _InvalidError(f"{name} must match the pattern {pattern}.")
 
 
 def _in_python(pattern: str) -> str:

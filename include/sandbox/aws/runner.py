@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from moto.core import DEFAULT_ACCOUNT_ID
-from moto.logs.models import logs_backends
 from moto.sagemaker.models import sagemaker_backends
 
-from include.sandbox.aws import channels
+from include.sandbox.aws import channels, logs
 from include.sandbox.aws.container import Program, program_of
 from include.sandbox.aws.run import Run, Surroundings, environment_for
 from include.sandbox.aws.storage import write_atomically
@@ -104,7 +102,4 @@ class JobRunner:
 
 def write_log_line(region: str, stream: str, line: str) -> None:
     """Pass a line on to CloudWatch; the only place where training jobs write logs."""
-    backend = logs_backends[DEFAULT_ACCOUNT_ID][region]
-    backend.ensure_log_group(LOG_GROUP)
-    backend.ensure_log_stream(LOG_GROUP, stream)
-    backend.put_log_events(LOG_GROUP, stream, [{"timestamp": int(time.time() * 1000), "message": line or " "}])
+    logs.write_line(region, LOG_GROUP, stream, line)

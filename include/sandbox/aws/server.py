@@ -22,7 +22,9 @@ from moto.iam.models import iam_backends
 from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from include.sandbox.aws import answers, objects, sagemaker_api
+from include.sandbox.aws import answers, logs, objects, sagemaker_api
+from include.sandbox.aws.log_store import LogStore
+from include.sandbox.aws.logs_api import LogsApi
 from include.sandbox.aws.runner import JobRunner
 from include.sandbox.aws.s3.api import S3Api
 from include.sandbox.aws.s3.store import ObjectStore
@@ -66,8 +68,11 @@ class AwsSandbox:
         self._lock_file = _hold(state / "lock")
         self._objects = ObjectStore(state / "s3")
         objects.use(self._objects)
+        self._logs = LogStore(state / "logs.sqlite")
+        logs.use(self._logs)
         self._apps: dict[str, Any] = {
             "s3": S3Api(self._objects, answers.s3_call_name),
+            "logs": LogsApi(self._logs).service(),
             "secretsmanager": SecretsApi(SecretStore(state / "secrets.json")).service(),
         }
         self._apps_lock = threading.Lock()
