@@ -94,14 +94,17 @@ def _fit(
     if stopping.patience:
         booster = booster[: stopping.best(history) + 1]
     # Binned rows score as the rows themselves do: a split lies on a bin's edge.
-    scores = np.asarray(booster.predict(holdout)).reshape(
-        (holdout.num_row(), -1) if job.task == "multiclass_classification" else holdout.num_row()
-    )
+    scores = np.asarray(booster.predict(holdout))
+    if job.task == "multiclass_classification" and dataset.classes:
+        scores = scores.reshape(-1, len(dataset.classes))
     return BoostedTrees(booster, kinds, scores)
 
 
 def make_parameters(dataset: Dataset, job: Job, hyperparameters: Hyperparameters) -> dict[str, Any]:
-    """Put together what XGBoost is told. On other machines' number of threads sums may round differently."""
+    """Put together what XGBoost is told.
+
+    Sums may round differently with another number of threads: the same model needs the same instance type.
+    """
     objective, metric = OBJECTIVES[job.task]
     parameters = {
         "objective": objective,
@@ -132,13 +135,8 @@ class Stopping:
         rounds = hyperparameters.rounds
         metric = str(parameters["eval_metric"]).partition("@")[0]
         # A checkpoint costs a prediction of all rows where something is sampled.
-        checkpoints = 5 if is_sampling(parameters) else 20
-        return cls(
-            rounds,
-            hyperparameters.early_stopping_rounds,
-            metric in _MAXIMIZED,
-            max(10, math.ceil(rounds / checkpoints)),
-        )
+        every = max(10, math.ceil(rounds / (5 if is_sampling(parameters) else 20)))
+        return cls(rounds, hyperparameters.early_stopping_rounds, metric in _MAXIMIZED, every)
 
     def best(self, history: list[float]) -> int:
         """Return the number of the first best round."""

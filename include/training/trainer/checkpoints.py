@@ -24,7 +24,7 @@ _NOT_COMPARED = ("secret_id", "code_commit", "reader")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The booster after ``len(history)`` rounds, what they scored on the holdout, and the snapshot they learned from."""
+    """The booster after ``len(history)`` rounds, their scores on the holdout, and the snapshot they learned from."""
 
     snapshot: dict[str, Any]
     history: list[float]

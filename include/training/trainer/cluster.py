@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Array = TypeVar("Array", bound=npt.NDArray[Any])
 # One host may read for long while another waits; a host that dies is noticed at once, whatever this is.
 _TIMEOUT = 3600
+# A tracker that is given up while hosts still use it complains; it ends with the process.
+_abandoned: list[Any] = []
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Cluster:
 
     @property
     def shard(self) -> Shard:
-        """This host's part of the rows."""
+        """The part of the rows that this host reads."""
         return Shard(self.rank, self.size)
 
     def sums(self, values: Array) -> Array:
@@ -134,6 +136,8 @@ def _talking(cluster: Cluster, patience: float) -> Iterator[None]:
         # Nobody leaves before all are through.
         cluster.sums(np.zeros(1))
     except BaseException as error:
+        if cluster.is_first:
+            _abandoned.append(tracker)
         reason = _agree(cluster, lines, error)
         raise (error if reason is None else TrainingFailure(reason)) from None
     collective.finalize()

@@ -92,7 +92,7 @@ class Dataset:
             yield Batch(matrix, self.target[inside][mask], weights)
 
     def targets(self, part: str) -> Floats:
-        """This host's targets of a part, in order."""
+        """Return the host's own targets of a part, in order."""
         return self.target[self.is_train if part == "train" else ~self.is_train]
 
     def release(self) -> None:

@@ -113,6 +113,6 @@ def _add_up_to_one(scores: Floats) -> Floats:
 def _roc_auc(target: Floats, scores: Floats, labels: list[int]) -> float | None:
     if len(np.unique(target)) < len(labels):
         return None
-    if scores.ndim == 1:
-        return float(metrics.roc_auc_score(target, scores))
+    if len(labels) == 2:
+        return float(metrics.roc_auc_score(target, scores if scores.ndim == 1 else scores[:, 1]))
     return float(metrics.roc_auc_score(target, scores, multi_class="ovr", labels=labels))
