@@ -16,7 +16,7 @@ from . import arrow, statements
 from .arrow import WEEK
 from .failure import TrainingFailure
 from .job import Job
-from .login import connect_arguments, connection, read_secret
+from .login import connection, read_secret
 from .statements import ColumnType, Shard, Snapshot, Statement
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ __all__ = [
     "Shard",
     "Snapshot",
     "check_rows",
-    "connect_arguments",
     "connection",
     "read_secret",
     "read_shard",
@@ -51,7 +50,7 @@ def take_snapshot(opened: SnowflakeConnection, job: Job) -> Snapshot:
     with _told(opened, job), opened.cursor() as cursor:
         statements.check_columns(job, _describe(cursor, job))
         moment: dt.datetime = _fetch_row(cursor, statements.now())[0]
-        timestamp = moment.astimezone(dt.UTC).isoformat(timespec="microseconds")
+        timestamp = moment.astimezone(dt.timezone.utc).isoformat(timespec="microseconds")  # noqa: UP017
         refusal = ""
         try:
             counts = _fetch_row(cursor, statements.count_rows(job, timestamp))
@@ -165,8 +164,14 @@ def _by_connector(opened: SnowflakeConnection, statement: Statement) -> Iterator
 
 
 def _by_snowpark(opened: SnowflakeConnection, statement: Statement) -> Iterator[pa.Table]:
-    from snowflake.snowpark import Session
-    from snowflake.snowpark.exceptions import SnowparkSQLException
+    try:
+        from snowflake.snowpark import Session
+        from snowflake.snowpark.exceptions import SnowparkSQLException
+    except ImportError:
+        raise TrainingFailure(
+            "reader snowpark needs snowflake-snowpark-python, which the image lacks; "
+            "train in an image of Dockerfile.python, or leave the reader out"
+        ) from None
 
     session = Session.builder.configs({"connection": opened}).create()
     text = statement.text if statement.values else statement.text % ()
@@ -180,71 +185,3 @@ _READERS: dict[str, Callable[[SnowflakeConnection, Statement], Iterator[pa.Table
     "connector": _by_connector,
     "snowpark": _by_snowpark,
 }
-
-
-def _quote(name: str) -> str:
-    """Quote a column name for SQL.
-
-    >>> print(_quote('a "b" c'))
-    "a ""b"" c"
-    """
-    return '"' + name.replace('"', '""') + '"'
-
-
-def read_training_set(opened: SnowflakeConnection, job: Job) -> list[pa.Table]:
-    """Read the labelled rows as Arrow tables; a table's columns are named as in the job.
-
-    :raises TrainingFailure: if table or columns are missing, or there is no row or no label
-    """
-    from snowflake.connector.errors import Error, ProgrammingError
-
-    try:
-        _old_check_columns(opened, job)
-        with opened.cursor() as cursor:
-            cursor.execute(_old_select(job))
-            batches = [batch for batch in cursor.fetch_arrow_batches() if batch.num_rows]
-        if not batches:
-            raise TrainingFailure(_old_tell_emptiness(opened, job))
-    except ProgrammingError as error:
-        if error.errno == _OBJECT_MISSING:
-            raise TrainingFailure(
-                f"table {job.table} does not exist, or the secret's role may not see it; "
-                f"mend the name, or grant SELECT on it"
-            ) from None
-        raise TrainingFailure(f"Snowflake could not read {job.table}: {error}") from None
-    except Error as error:
-        raise TrainingFailure(f"reading {job.table} broke off: {error}; a retry may help") from None
-    names = [*(feature.name for feature in job.ordered_features), job.label, WEEK]
-    return [batch.rename_columns(names) for batch in batches]
-
-
-def _old_select(job: Job) -> str:
-    # Snowflake itself makes text of the categories, as it does where the model scores; a week may hold times.
-    label, week = _quote(job.label), _quote(job.week_column)
-    expressions = [
-        f"CAST({_quote(feature.name)} AS VARCHAR)" if feature.kind == "categorical" else _quote(feature.name)
-        for feature in job.ordered_features
-    ]
-    expressions += [label, f"CAST({week} AS DATE)"]
-    columns = ", ".join(f"{expression} AS C{number}" for number, expression in enumerate(expressions))
-    return f"SELECT {columns} FROM {job.table} WHERE {label} IS NOT NULL AND {week} IS NOT NULL"
-
-
-def _old_check_columns(opened: SnowflakeConnection, job: Job) -> None:
-    with opened.cursor() as cursor:
-        cursor.execute(f"SELECT * FROM {job.table} LIMIT 0")
-        there = [column.name for column in cursor.description]
-    wanted = [*(feature.name for feature in job.features), job.label, job.week_column]
-    missing = [name for name in wanted if name not in there]
-    if missing:
-        raise TrainingFailure(f"table {job.table} has no column {', '.join(missing)}; it has {', '.join(there)}")
-
-
-def _old_tell_emptiness(opened: SnowflakeConnection, job: Job) -> str:
-    with opened.cursor() as cursor:
-        cursor.execute(f"SELECT COUNT(*) FROM {job.table}")
-        row = cursor.fetchone()
-    rows = row[0] if row else 0
-    if not rows:
-        return f"table {job.table} has no rows; check the training window"
-    return f"table {job.table}: none of its {rows} rows has both {job.label} and {job.week_column}; wait for labels"
