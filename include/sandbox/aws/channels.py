@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from include.sandbox.aws import objects
@@ -70,16 +69,11 @@ def _download(host: Host, channel: dict[str, Any]) -> None:
         path = target / key
         if target.resolve() not in path.resolve().parents:
             raise JobSetupError(f"channel {name}: the key {key!r} leaves its directory")
-        write(path, uri)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        objects.download(uri, path)
     if name == DRIVERS:
         # Programs of the SageMaker SDK, which say /opt/ml wherever they mean their container's.
         host.rewrite_text_files(target)
-
-
-def write(path: Path, uri: str) -> None:
-    """Put an object into a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(objects.read(uri))
 
 
 def _gets(host: Host, peer: str, source: dict[str, Any]) -> bool:

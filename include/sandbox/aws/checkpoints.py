@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from include.sandbox.aws import channels, objects
+from include.sandbox.aws import objects
 from include.sandbox.aws.hosts import Host
 
 LOCAL_PATH = "/opt/ml/checkpoints"
@@ -34,31 +34,30 @@ class Checkpoints:
             for _, uri in objects.list_under(f"{self._uri}/"):
                 path = folder / uri.removeprefix(f"{self._uri}/")
                 if folder.resolve() in path.resolve().parents:
-                    channels.write(path, uri)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    objects.download(uri, path)
             self._stored |= _versions(folder)
 
-    def sync(self, *, final: bool = False) -> bool:
-        """Upload what is new or changed, and tell whether there was any.
+    def sync(self, *, final: bool = False) -> None:
+        """Upload what is new or changed.
 
         A file is taken when it has been the same twice, so that none goes up half-written; at the end all are.
         """
-        changed = False
         for folder in self._folders:
             for path, version in _versions(folder).items():
                 if self._stored.get(path) != version and (final or self._seen.get(path) == version):
-                    changed = self._upload(folder, path) or changed
+                    self._upload(folder, path)
                     self._stored[path] = version
                 self._seen[path] = version
-        return changed
 
-    def _upload(self, folder: Path, path: Path) -> bool:
+    def _upload(self, folder: Path, path: Path) -> None:
         try:
-            body = path.read_bytes()
+            objects.upload(f"{self._uri}/{path.relative_to(folder)}", path)
         except FileNotFoundError:
-            return False  # the program has just deleted or renamed it
-        objects.write(f"{self._uri}/{path.relative_to(folder)}", body)
-        self.uploads += 1
-        return True
+            if path.exists():
+                raise  # it is the bucket that is missing
+        else:
+            self.uploads += 1
 
 
 def _versions(folder: Path) -> dict[Path, _Version]:

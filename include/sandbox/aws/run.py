@@ -31,14 +31,12 @@ class Surroundings:
     :param environment: variables with which programs reach the sandbox
     :param stop_grace: seconds between SIGTERM and SIGKILL
     :param save: writes the job down
-    :param objects_changed: is called after uploads
     :param write_line: takes log stream and line
     """
 
     environment: dict[str, str]
     stop_grace: float
     save: Callable[[], None]
-    objects_changed: Callable[[], None]
     write_line: Callable[[str, str], None]
 
 
@@ -107,13 +105,8 @@ class Run:
             self._attempt.stop(self._around.stop_grace)
         cause = self._attempt.wait(watch.cause_to_stop, self._around.stop_grace)
         self._trained += watch.seconds
-        self.sync(checkpoints, final=True)
+        checkpoints.sync(final=True)
         return cause
-
-    def sync(self, checkpoints: Checkpoints, *, final: bool = False) -> None:
-        """Bring new checkpoints to S3."""
-        if checkpoints.sync(final=final):
-            self._around.objects_changed()
 
     def limit_exceeded(self, seconds: float) -> str | None:
         """Return the limit that the job has passed after so many seconds of this training, if any."""
@@ -164,14 +157,13 @@ class Run:
         for name, folders in packed:
             if self.job.request["OutputDataConfig"].get("CompressionType") == "NONE":
                 for path, file in container.files_of(folders).items():
-                    objects.write(self.job.output_uri(f"{name}/{path}"), file.read_bytes())
+                    objects.upload(self.job.output_uri(f"{name}/{path}"), file)
                 continue
             target = self.root / f"{name}.tar.gz"
             self.root.mkdir(parents=True, exist_ok=True)
             has_files = container.pack(folders, target)
             if has_files or (name == "model" and self._outcome[1] == "Completed"):
-                objects.write(self.job.output_uri(target.name), target.read_bytes())
-        self._around.objects_changed()
+                objects.upload(self.job.output_uri(target.name), target)
 
 
 class _Watch:
@@ -191,7 +183,7 @@ class _Watch:
     def cause_to_stop(self) -> str | None:
         """Bring checkpoints to S3 when it is time, and tell why to stop, if there is a cause."""
         if time.monotonic() - self._synced > _SYNC_SECONDS:
-            self._run.sync(self._checkpoints)
+            self._checkpoints.sync()
             self._synced = time.monotonic()
         if self._run.interruption_is_due(self._interrupted, self.seconds, self._checkpoints.uploads):
             return INTERRUPTED

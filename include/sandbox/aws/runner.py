@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -25,15 +24,12 @@ log = logging.getLogger(__name__)
 class JobRunner:
     """Starts, stops, remembers and forgets training jobs."""
 
-    def __init__(
-        self, state: Path, *, endpoint_url: str, stop_grace: float, objects_changed: Callable[[], None] = lambda: None
-    ) -> None:
-        """Keep jobs under ``state``; call ``objects_changed`` after an upload."""
+    def __init__(self, state: Path, *, endpoint_url: str, stop_grace: float) -> None:
+        """Keep jobs under ``state``."""
         self._jobs_dir = state / "jobs"
         self._work_dir = state / "work"
         self._endpoint_url = endpoint_url
         self._stop_grace = stop_grace
-        self._objects_changed = objects_changed
         self._runs: dict[str, Run] = {}
 
     def restore(self) -> None:
@@ -58,7 +54,6 @@ class JobRunner:
             environment=environment_for(job, self._endpoint_url),
             stop_grace=self._stop_grace,
             save=lambda: self.save(job),
-            objects_changed=self._objects_changed,
             write_line=lambda stream, line: write_log_line(job.region, stream, line),
         )
         run = Run(job, program, self._work_dir / job.region / job.training_job_name, around)

@@ -79,7 +79,7 @@ class ScriptMode:
         :raises JobSetupError: if it is no archive, or lacks the program
         """
         archive = host.root / "sourcedir.tar.gz"
-        archive.write_bytes(objects.read(self.source))
+        objects.download(self.source, archive)
         try:
             with tarfile.open(archive) as tar:
                 tar.extractall(host.code, filter="data")
