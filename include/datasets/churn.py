@@ -161,10 +161,5 @@ CHURN = Generator(
 )
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; exit with a message where a load cannot be done."""
-    run(CHURN, "churn", __doc__, arguments)
-
-
 if __name__ == "__main__":
-    main()
+    run(CHURN, "churn", __doc__)

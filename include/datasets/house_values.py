@@ -213,10 +213,5 @@ HOUSE_VALUES = Generator(
 )
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; exit with a message where a load cannot be done."""
-    run(HOUSE_VALUES, "house_values", __doc__, arguments)
-
-
 if __name__ == "__main__":
-    main()
+    run(HOUSE_VALUES, "house_values", __doc__)

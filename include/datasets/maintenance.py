@@ -177,10 +177,5 @@ MAINTENANCE = Generator(
 )
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; exit with a message where a load cannot be done."""
-    run(MAINTENANCE, "maintenance", __doc__, arguments)
-
-
 if __name__ == "__main__":
-    main()
+    run(MAINTENANCE, "maintenance", __doc__)
