@@ -28,8 +28,6 @@ BUCKET = "ml-sandbox"
 ECHO = """import json, os, sys
 print(json.dumps([sys.argv[1:], {name: value for name, value in os.environ.items() if name.startswith('SM_')}]))
 """
-    "import os, sys, json\nprint(json.dumps([sys.argv[1:], {k: v for k, v in os.environ.items() if k[:3] == 'SM_'}]))"
-)
 
 
 def upload(name: str, files: dict[str, bytes]) -> str:
