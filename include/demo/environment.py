@@ -24,6 +24,16 @@ _TRUST_SAGEMAKER = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
+_READ_THE_SECRET = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": "secretsmanager:GetSecretValue",
+            "Resource": f"arn:aws:secretsmanager:*:*:secret:{SECRET_ID}-*",
+        }
+    ],
+}
 
 
 class Environment:
@@ -103,4 +113,5 @@ def _ensure_role() -> str:
         role = client.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(_TRUST_SAGEMAKER))
     except client.exceptions.EntityAlreadyExistsException:
         role = client.get_role(RoleName=ROLE)
+    client.put_role_policy(RoleName=ROLE, PolicyName="read-secret", PolicyDocument=json.dumps(_READ_THE_SECRET))
     return str(role["Role"]["Arn"])
