@@ -86,7 +86,8 @@ class CreateTrainingSetOperator(WarehouseOperator):
                 # Another try is to look again, for the source may have been mended.
                 session.execute(training_set.drop_training_set(table))
                 raise
-        reason = self.reason or event.get("detail") or f"{context['dag_run'].run_type} run"
+        run_type = context["dag_run"].run_type
+        reason = self.reason or event.get("detail") or f"{getattr(run_type, 'value', run_type)} run"
         self.log.info(
             "Training set %s: weeks %s to %s, holdout from %s: %s", table.quoted, first, last, holdout, reason
         )

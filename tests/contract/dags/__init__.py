@@ -1,0 +1,1 @@
+"""The DAGs of a bundle, run by `dag.test` against the sandbox."""

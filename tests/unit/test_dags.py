@@ -1,0 +1,108 @@
+"""What the DAG files make of a pipeline file."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from airflow.sdk import DAG
+
+from snowmaker.pipeline import Pipeline
+from snowmaker.pipeline_sections import TrainingSection
+
+REPOSITORY = Path(__file__).parents[2]
+MORTGAGE = yaml.safe_load((REPOSITORY / "include" / "pipelines" / "mortgage.yaml").read_text())
+RETRAINING = ["training_set", "train", "log_model", "freeze_baseline", "evaluate", "promote"]
+# By the operator's name and in its unit; what is not here is called alike.
+RENAMED = {
+    "max_runtime_minutes": ("max_runtime_seconds", 45 * 60),
+    "max_wait_minutes": ("max_wait_seconds", 90 * 60),
+    "keep_alive_minutes": ("keep_alive_seconds", 20 * 60),
+}
+ELSEWHERE = {"window_weeks", "holdout_weeks", "search"}
+SAID: dict[str, Any] = {
+    "recency_half_life_weeks": 3.0,
+    "seed": 11,
+    "estimator": "linear",
+    "class_weight": "balanced",
+    "reader": "snowpark",
+    "hyperparameters": {"C": 0.5},
+    "image_uri": "image:1",
+    "framework_version": "1.7-1",
+    "instance_type": "ml.c5.large",
+    "volume_size_gb": 11,
+    "max_runtime_minutes": 45,
+    "max_retry_attempts": 2,
+    "subnets": ["subnet-1"],
+    "security_group_ids": ["sg-1"],
+    "volume_kms_key": "disk",
+    "output_kms_key": "artefact",
+    "tags": {"team": "loans"},
+    "create_training_job": {"EnableNetworkIsolation": False},
+}
+# What excludes something of the above.
+SAID_APART: list[dict[str, Any]] = [
+    {"instance_count": 3},
+    {"spot": True, "max_runtime_minutes": 45, "max_wait_minutes": 90},
+    {"keep_alive_minutes": 20},
+]
+
+
+@pytest.fixture(scope="module")
+def build() -> Any:
+    """Build the retraining DAG of the mortgage pipeline with another training section."""
+    weekly_retraining = runpy.run_path(str(REPOSITORY / "dags" / "weekly_retraining.py"))["weekly_retraining"]
+
+    def retraining(**training: Any) -> DAG:
+        return weekly_retraining(Pipeline.model_validate({**MORTGAGE, "training": training}))
+
+    return retraining
+
+
+def test_without_a_search_one_task_trains(build: Any) -> None:
+    dag = build(hyperparameters={"max_depth": 3})
+    assert sorted(dag.task_ids) == sorted(RETRAINING)
+    assert not dag.get_task("train").is_mapped
+    assert dag.get_task("train").hyperparameters == {"max_depth": 3}
+    assert dag.get_task("log_model").upstream_task_ids == {"training_set", "train"}
+
+
+def test_with_a_search_a_mapped_task_trains_and_the_best_goes_on(build: Any) -> None:
+    dag = build(hyperparameters={"max_depth": 3}, search={"eta": [0.1, 0.3], "gamma": [0, 1]})
+    assert sorted(dag.task_ids) == sorted([*RETRAINING, "choose"])
+    train, choose = dag.get_task("train"), dag.get_task("choose")
+    assert train.is_mapped
+    assert train.expand_input.value["hyperparameters"] == [
+        {"max_depth": 3, "eta": eta, "gamma": gamma} for eta in (0.1, 0.3) for gamma in (0, 1)
+    ]
+    assert choose.combinations == [{"eta": eta, "gamma": gamma} for eta in (0.1, 0.3) for gamma in (0, 1)]
+    assert choose.metric == "f1"
+    assert choose.upstream_task_ids == {"train"}
+    assert dag.get_task("log_model").upstream_task_ids == {"training_set", "choose"}
+
+
+@pytest.mark.parametrize("said", [SAID, *SAID_APART], ids=lambda said: ",".join(said)[:40])
+def test_the_train_task_hears_all_that_the_pipeline_file_says(build: Any, said: dict[str, Any]) -> None:
+    train = build(**said).get_task("train")
+    default = TrainingSection()
+    for name, value in said.items():
+        assert getattr(default, name) != value
+        heard, expected = RENAMED.get(name, (name, value))
+        found = getattr(train, heard)
+        assert (list(found) if isinstance(found, tuple) else found) == expected
+
+
+def test_nothing_of_the_section_is_left_out_above() -> None:
+    told = {*SAID, *(name for said in SAID_APART for name in said), *ELSEWHERE}
+    assert told == set(TrainingSection.model_fields)
+
+
+def test_key_and_costs_go_with_the_job(build: Any) -> None:
+    train = build().get_task("train")
+    assert train.key == ["LOAN_ID"]
+    assert train.model_name == '"ML"."MORTGAGE"."MORTGAGE_RESPONSE"'
+    assert train.costs_table == '"ML"."MORTGAGE"."SNOWMAKER_RUN_COSTS"'
+    assert (train.week.operator.task_id, train.week.key) == ("training_set", "week")
