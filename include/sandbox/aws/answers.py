@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
+import traceback
 from xml.sax.saxutils import escape
 
 from moto.core.request import Request
 from moto.core.routing import get_service_router
 from werkzeug import Response
 from werkzeug.exceptions import NotFound
+
+log = logging.getLogger(__name__)
 
 
 def refuse(request: Request, code: str, message: str) -> Response:
@@ -25,6 +29,14 @@ def refuse(request: Request, code: str, message: str) -> Response:
 def not_implemented(request: Request, what: str) -> Response:
     """Refuse a call that is not there."""
     return refuse(request, "NotImplementedBySandbox", f"This sandbox does not implement {what}; the real AWS may.")
+
+
+def fault(request: Request, call: str, error: Exception) -> Response:
+    """Refuse a call that failed by the sandbox's own fault; where, is logged, but no text that may hold a secret."""
+    kind = type(error).__name__
+    where = "".join(traceback.format_tb(error.__traceback__))
+    log.error("%s failed inside the sandbox: %s at\n%s", call, kind, where)
+    return refuse(request, "SandboxFault", f"{call} failed inside the sandbox: {kind}")
 
 
 def s3_call_name(request: Request) -> str:

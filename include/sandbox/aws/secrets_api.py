@@ -249,6 +249,8 @@ class SecretsApi:
         return {}
 
     def _tag(self, secret: Secret, given: Input) -> Mapping[str, Any]:
+        if not all(tag.get("Key") and "Value" in tag for tag in given["Tags"]):
+            raise ServiceError("InvalidParameterException", "Each tag must have a Key and a Value.")
         tags = {tag["Key"]: tag for tag in [*(secret.tags or []), *given["Tags"]]}
         secret.tags = list(tags.values())
         return {}

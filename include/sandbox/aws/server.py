@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import logging
 import re
 import threading
 from collections.abc import Iterable
@@ -22,7 +21,7 @@ from moto.iam.models import iam_backends
 from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from include.sandbox.aws import answers, logs, objects, sagemaker_api
+from include.sandbox.aws import answers, iam_api, logs, objects, sagemaker_api
 from include.sandbox.aws.log_store import LogStore
 from include.sandbox.aws.logs_api import LogsApi
 from include.sandbox.aws.runner import JobRunner
@@ -49,7 +48,6 @@ _TRUST_SAGEMAKER = json.dumps(
     }
 )
 _ALLOW_ALL = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
-log = logging.getLogger(__name__)
 
 
 class QuietRequestHandler(MotoRequestHandler):
@@ -71,7 +69,7 @@ class AwsSandbox:
         self._logs = LogStore(state / "logs.sqlite")
         logs.use(self._logs)
         self._apps: dict[str, Any] = {
-            "s3": S3Api(self._objects, answers.s3_call_name),
+            "s3": S3Api(self._objects),
             "logs": LogsApi(self._logs).service(),
             "secretsmanager": SecretsApi(SecretStore(state / "secrets.json")).service(),
         }
@@ -81,9 +79,10 @@ class AwsSandbox:
         )
         self.port = int(self._server.server_address[1])
         self.url = f"http://{LOOPBACK}:{self.port}"
-        runner = JobRunner(state, endpoint_url=self.url, stop_grace=stop_grace, objects_changed=lambda: None)
+        runner = JobRunner(state, endpoint_url=self.url, stop_grace=stop_grace)
         runner.restore()
         sagemaker_api.install(runner)
+        iam_api.install()
         self._thread = threading.Thread(target=self._server.serve_forever, name="aws-sandbox", daemon=True)
 
     def provision(self, *, region: str, bucket: str, role: str) -> str:
@@ -175,8 +174,7 @@ def _not_implemented(_: Exception) -> Response:
 
 
 def _internal_error(error: Exception) -> Response:
-    log.exception("%s failed inside the sandbox", _requested_call())
-    return answers.refuse(request, "SandboxFault", f"{_requested_call()} failed inside the sandbox: {error!r}")
+    return answers.fault(request, _requested_call(), error)
 
 
 def _requested_call() -> str:

@@ -1,7 +1,8 @@
-"""Check requests against SageMaker's own service model, as botocore carries it, and say it as the service does."""
+"""Check requests against a service's own model, as botocore carries it, and say it as the services do."""
 
 from __future__ import annotations
 
+import base64
 import functools
 import re
 from collections.abc import Iterator
@@ -20,15 +21,21 @@ def check(operation: str, request: dict[str, Any]) -> None:
 
     :raises AWSValidationException: naming every fault
     """
-    faults = list(_faults(_service_model().operation_model(operation).input_shape, request, ""))
-    if faults:
-        noun = "error" if len(faults) == 1 else "errors"
-        raise AWSValidationException(f"{len(faults)} validation {noun} detected: {'; '.join(faults)}")
+    if text := faults("sagemaker", operation, request):
+        raise AWSValidationException(text)
+
+
+def faults(service: str, operation: str, request: dict[str, Any]) -> str:
+    """Return every fault of a request, as the service words them; nothing where it has none."""
+    shape = _service_model(service).operation_model(operation).input_shape
+    found = list(_faults(shape, request, "")) if shape else []
+    noun = "error" if len(found) == 1 else "errors"
+    return f"{len(found)} validation {noun} detected: {'; '.join(found)}" if found else ""
 
 
 @functools.cache
-def _service_model() -> Any:
-    return botocore.session.get_session().get_service_model("sagemaker")
+def _service_model(service: str) -> Any:
+    return botocore.session.get_session().get_service_model(service)
 
 
 def _faults(shape: Shape, value: Any, path: str) -> Iterator[str]:
@@ -45,6 +52,8 @@ def _faults(shape: Shape, value: Any, path: str) -> Iterator[str]:
             yield from _faults(shape.value, item, f"{path}.{key}")
     elif shape.type_name == "string":
         yield from _text_faults(shape, value, path)
+    elif shape.type_name == "blob":
+        yield from _blob_faults(shape, value, path)
     elif shape.type_name in {"integer", "long"}:
         yield from _number_faults(shape, value, path)
     elif shape.type_name == "boolean" and not isinstance(value, bool):
@@ -84,6 +93,15 @@ def _text_faults(shape: Shape, value: Any, path: str) -> Iterator[str]:
         yield _fault(value, path, f"Member must satisfy regular expression pattern: {pattern}")
 
 
+def _blob_faults(shape: Shape, value: Any, path: str) -> Iterator[str]:
+    try:
+        size = len(base64.b64decode(value, validate=True))
+    except (TypeError, ValueError):
+        yield _fault("***", path, "Member must be in base64")
+    else:
+        yield from _bound_faults(shape, size, value, path, "have length")
+
+
 def _number_faults(shape: Shape, value: Any, path: str) -> Iterator[str]:
     if not isinstance(value, int) or isinstance(value, bool):
         yield _fault(value, path, "Member must be an integer")
@@ -93,6 +111,7 @@ def _number_faults(shape: Shape, value: Any, path: str) -> Iterator[str]:
 
 def _bound_faults(shape: Shape, size: int, value: Any, path: str, verb: str) -> Iterator[str]:
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
+    value = "***" if shape.metadata.get("sensitive") else value
     if least is not None and size < least:
         yield _fault(value, path, f"Member must {verb} greater than or equal to {least}")
     if most is not None and size > most:

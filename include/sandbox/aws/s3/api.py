@@ -6,7 +6,6 @@ Paths are /bucket/key, or bucket.localhost/key. Signatures are not checked; the 
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -16,12 +15,12 @@ from xml.sax.saxutils import escape
 from moto.core.request import Request
 from werkzeug import Response
 
+from include.sandbox.aws import answers
 from include.sandbox.aws.s3 import buckets, multipart, objects
 from include.sandbox.aws.s3.call import Call
 from include.sandbox.aws.s3.store import ObjectError, ObjectStore
 
 ACCOUNT = "123456789012"
-log = logging.getLogger(__name__)
 
 # By method, by what the path names (service, bucket, object), by the word of the query that names a sub-resource.
 HANDLERS: dict[tuple[str, str, str], Callable[[Call], Response]] = {
@@ -86,10 +85,9 @@ _HARMLESS_ACLS = frozenset({None, "private", "bucket-owner-full-control", "bucke
 class S3Api:
     """The WSGI application."""
 
-    def __init__(self, store: ObjectStore, call_name: Callable[[Request], str]) -> None:
-        """Serve ``store``; ``call_name`` names a request that is not implemented."""
+    def __init__(self, store: ObjectStore) -> None:
+        """Serve ``store``."""
         self._store = store
-        self._call_name = call_name
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request."""
@@ -99,12 +97,9 @@ class S3Api:
         except ObjectError as error:
             response = _refusal(request, error.code, str(error), error.status)
         except NotImplementedError as error:
-            text = f"This sandbox does not implement {error}; the real AWS may."
-            response = _refusal(request, "NotImplementedBySandbox", text, 400)
+            response = answers.not_implemented(request, str(error))
         except Exception as error:
-            log.exception("%s failed inside the sandbox", self._call_name(request))
-            text = f"{self._call_name(request)} failed inside the sandbox: {type(error).__name__}"
-            response = _refusal(request, "SandboxFault", text, 400)
+            response = answers.fault(request, answers.s3_call_name(request), error)
         return response(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
@@ -116,7 +111,7 @@ class S3Api:
             resource = f"{resource} copy".strip()
         handler = HANDLERS.get((request.method, level, resource))
         if handler is None or _unknown_words(request) or (request.method != "PUT" and "partNumber" in request.args):
-            raise NotImplementedError(self._call_name(request))
+            raise NotImplementedError(answers.s3_call_name(request))
         _check_headers(request)
         _check_expiry(request)
         return handler(Call(self._store, request, _region(request), bucket, key))
