@@ -14,6 +14,8 @@ CLEARED = "none"
 # A next try is to come, or has begun, and waits for the job.
 _NEXT_TRY = frozenset({CLEARED, "scheduled", "queued", "restarting", "up_for_retry", "up_for_reschedule"})
 
+_OVER = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+
 T = TypeVar("T")
 
 
@@ -28,6 +30,11 @@ def goes_on(state: str) -> bool:
 def goes_on_after_deferral(state: str) -> bool:
     """Whether a task whose trigger was ended still wants its job: cleared, or waiting with another triggerer."""
     return state in _NEXT_TRY | {"deferred", "running"}
+
+
+def is_over(state: str) -> bool:
+    """Whether a task has come to its end, and no try of it goes on."""
+    return state in _OVER
 
 
 def state_of(instance: Any) -> str:

@@ -124,7 +124,7 @@ def job_name(identity: TaskIdentity, fingerprint: str, attempt: int = 1) -> str:
     """Name a job after its task and specification: a readable prefix and a hash, at most 63 characters.
 
     >>> job_name(TaskIdentity("retrain_mortgage", "manual__1", "train"), "abc", attempt=2)
-    'retrain-mortgage-train-06677027335f-a2'
+    'retrain-mortgage-train-3683d8390e70-a2'
     """
     readable = re.sub(r"[^a-zA-Z0-9]+", "-", f"{identity.dag_id}-{identity.task_id}")
     prefix = readable[:_PREFIX_LIMIT].strip("-") or "job"

@@ -21,6 +21,7 @@ LINES_A_PAGE = 1000
 PAGES_A_LOOK = 1
 # At the end no look comes any more; what goes beyond is in CloudWatch.
 PAGES_AT_THE_END = 20
+TRIES_AT_THE_END = 3
 _SILENCE_SECONDS = 60.0
 # A log that cannot be had quickly is done without, for the job's state is what the task waits for.
 _QUICK = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})
@@ -46,16 +47,20 @@ class TrainingLog:
         if not at_the_end and time.monotonic() < self._silent_until:
             return []
         lines: list[str] = []
-        try:
-            self._client = self._client or self._hook.client("logs", _QUICK)
-            for stream in self._streams():
-                lines += self._new_lines_of(stream, PAGES_AT_THE_END if at_the_end else PAGES_A_LOOK)
-        except ClientError as error:
-            # There is no log group before the account's first job has written.
-            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+        for _ in range(TRIES_AT_THE_END if at_the_end else 1):
+            try:
+                self._client = self._client or self._hook.client("logs", _QUICK)
+                for stream in self._streams():
+                    # One by one: what has been read before an error is not read again.
+                    for line in self._new_lines_of(stream, PAGES_AT_THE_END if at_the_end else PAGES_A_LOOK):
+                        lines.append(line)
+                break
+            except ClientError as error:
+                # There is no log group before the account's first job has written.
+                if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                    self._fall_silent(error)
+            except BotoCoreError as error:
                 self._fall_silent(error)
-        except BotoCoreError as error:
-            self._fall_silent(error)
         return lines
 
     def _streams(self) -> Iterator[str]:
@@ -66,10 +71,9 @@ class TrainingLog:
         for page in pages:
             yield from (stream["logStreamName"] for stream in page["logStreams"])
 
-    def _new_lines_of(self, stream: str, pages: int) -> list[str]:
+    def _new_lines_of(self, stream: str, pages: int) -> Iterator[str]:
         short = stream.removeprefix(f"{self._job_name}/")
         host = "-".join(short.split("-")[:2])
-        lines = []
         for _ in range(pages):
             position = self.positions.get(short)
             answer = self._client.get_log_events(
@@ -79,11 +83,10 @@ class TrainingLog:
                 limit=LINES_A_PAGE,
                 **({"nextToken": position} if position else {}),
             )
-            lines += [f"[{host}] {event['message'].rstrip()}" for event in answer["events"]]
             self.positions[short] = answer["nextForwardToken"]
+            yield from (f"[{host}] {event['message'].rstrip()}" for event in answer["events"])
             if answer["nextForwardToken"] == position:
                 break
-        return lines
 
     def _fall_silent(self, error: Exception) -> None:
         if not self._silent_until:

@@ -11,7 +11,7 @@ from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferralError, TaskDeferralTimeout
 
-from snowmaker import settings, training_outcome, training_source
+from snowmaker import training_outcome, training_source
 from snowmaker.exceptions import SnowmakerError, TrainingError, TrainingSetupError
 from snowmaker.hooks.sagemaker import SageMakerTrainingHook, split_uri
 from snowmaker.hooks.training_log import TrainingLog
@@ -19,9 +19,8 @@ from snowmaker.hooks.warehouse import WarehouseHook
 from snowmaker.lineage import training_lineage
 from snowmaker.links.sagemaker import JobAddress, TrainingJobLink, TrainingLogLink
 from snowmaker.operators.base import code_commit
-from snowmaker.operators.run_costs import costs_table, keep_cost
-from snowmaker.task_states import UNKNOWN, goes_on, state_of, within
-from snowmaker.training_costs import PRICES, Cost, cost_of, cost_row
+from snowmaker.operators.run_costs import RunCosts
+from snowmaker.task_states import UNKNOWN, goes_on, is_over, state_of, within
 from snowmaker.training_job import ClassWeight, Estimator, Reader, Resources, TaskIdentity, TrainingSpec
 from snowmaker.training_outcome import OnExisting, TrainingResult
 from snowmaker.training_request import check_more, check_resources, longest_run
@@ -239,9 +238,9 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
         try:
             description = run.find_or_create(spec, files, self.on_existing)
             for stopped in run.stopped:
-                self._keep_cost_if_possible(stopped)
+                self._costs.keep_if_possible(stopped, self._identity)
             if not training_outcome.is_ended(description) and self.deferrable:
-                self._defer(description)
+                self._defer(run, description)
             return self._wait_and_finish(description)
         except AirflowTaskTimeout:
             self._stop(run)
@@ -345,9 +344,7 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
         if not self.role_arn:
             raise TrainingSetupError("role_arn is empty; give the IAM role that training jobs run as")
         split_uri(self.artefacts_uri)
-        self._all_prices()
-        if self.costs_table:
-            costs_table(self.costs_table)
+        _ = self._costs
         files = training_source.read_source(Path(self.source_dir), self.entry_point)
         half_life = self.recency_half_life_weeks
         spec = TrainingSpec(
@@ -396,10 +393,24 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
         )
 
     @property
+    def _costs(self) -> RunCosts:
+        return RunCosts.of(
+            prices=self.prices,
+            table=self.costs_table,
+            snowflake_conn_id=self.snowflake_conn_id,
+            model=self.model_name,
+            week=self.week,
+        )
+
+    @property
     def _patience(self) -> float:
         return longest_run(self._resources) + self.queue_margin_seconds
 
-    def _defer(self, description: Mapping[str, Any]) -> None:
+    def _defer(self, run: TrainingRun, description: Mapping[str, Any]) -> None:
+        if is_over(state := state_of(self._task_instance)):
+            # Somebody has ended the task since it began. Nobody would tell a trigger of it any more.
+            self._stop(run)
+            raise TrainingError(f"training job {run.name} is being stopped: its task is {state}")
         timeout = dt.timedelta(seconds=training_outcome.seconds_left(description, self._patience))
         self.defer(
             trigger=SageMakerTrainingTrigger(
@@ -430,12 +441,12 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
 
     def _finish(self, description: Mapping[str, Any]) -> dict[str, Any]:
         if description["TrainingJobStatus"] != "Completed":
-            self._keep_cost_if_possible(description)
+            self._costs.keep_if_possible(description, self._identity)
             raise training_outcome.failure_of(description)
         card = self.hook.read_card(training_outcome.card_archive_uri(description))
         self._artefact_uri = description["ModelArtifacts"]["S3ModelArtifacts"]
         digest = self.hook.digest(self._artefact_uri)
-        cost = self._keep_cost(description)
+        cost = self._costs.keep(description, self._identity)
         result = TrainingResult.of(description, table=self.table, card=card, digest=digest, cost=cost.estimated)
         self.log.info("Training job %s completed: %s", result.job_name, result.metrics)
         return result.as_xcom()
@@ -454,7 +465,7 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
         description = run.stop_and_wait(run.name) if run.name else None
         if description is None:
             return None
-        self._keep_cost_if_possible(description)
+        self._costs.keep_if_possible(description, self._identity)
         return str(description["TrainingJobStatus"])
 
     def _ask_to_stop(self, name: str) -> bool:
@@ -463,29 +474,6 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
         except SnowmakerError as error:
             self.log.error("%s", error)
         return True
-
-    def _all_prices(self) -> dict[str, float]:
-        return {**PRICES, **settings.instance_prices(), **(self.prices or {})}
-
-    def _keep_cost(self, description: Mapping[str, Any]) -> Cost:
-        cost = cost_of(description, self._all_prices())
-        if cost.unpriced:
-            self.log.warning(
-                "The price of %s is not known, and so the cost of training job %s; set [snowmaker] instance_prices",
-                ", ".join(cost.unpriced),
-                description["TrainingJobName"],
-            )
-        if self.costs_table:
-            row = cost_row(description, cost, self._identity, model=self.model_name, week=self.week)
-            keep_cost(self.snowflake_conn_id, costs_table(self.costs_table), row)
-        return cost
-
-    def _keep_cost_if_possible(self, description: Mapping[str, Any]) -> None:
-        """Keep the cost of a job that gave no model: why it gave none is the error to tell, not this."""
-        try:
-            self._keep_cost(description)
-        except SnowmakerError as error:
-            self.log.warning("The cost of training job %s cannot be kept: %s", description["TrainingJobName"], error)
 
     def _push_links(self) -> None:
         """Make the links to be seen while the job runs; Airflow itself stores them at the task's end."""

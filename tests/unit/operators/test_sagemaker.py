@@ -1,25 +1,25 @@
-"""The decisions of a training task, and the trigger, without a server."""
+"""A training task's conduct where a service or Airflow misbehaves: hook, trigger, kills, links."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import re
-from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import pytest
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from botocore.exceptions import ClientError
-from hypothesis import given
-from hypothesis import strategies as st
 
-from snowmaker import training_job, training_source
-from snowmaker.exceptions import TrainingError
+from snowmaker.exceptions import ServiceBusyError, TrainingError
 from snowmaker.hooks.sagemaker import SageMakerTrainingHook
+from snowmaker.hooks.training_log import TrainingLog
+from snowmaker.links.sagemaker import JobAddress
 from snowmaker.operators.sagemaker import SageMakerTrainOperator
-from snowmaker.training_job import Action, TaskIdentity, TrainingResult, TrainingSpec, decide
+from snowmaker.training_run import TrainingRun
 from snowmaker.triggers.sagemaker import SageMakerTrainingTrigger
 
 SETTINGS = {
@@ -28,173 +28,109 @@ SETTINGS = {
     "verify": False,
     "botocore_config": {"read_timeout": 5},
 }
+NEEDED = dict.fromkeys(
+    ["source_dir", "table", "features", "week_column", "holdout_from", "secret_id", "role_arn", "artefacts_uri"],
+    "s3://b",
+) | {"label": "Y"}
+RUNNING = {"TrainingJobName": "n", "TrainingJobStatus": "InProgress"}
+ENDED = {"TrainingJobName": "n", "TrainingJobStatus": "Completed"}
+INSTANCE = SimpleNamespace(
+    dag_id="dag", run_id="run", task_id="train", map_index=-1, id="1", xcom_push=lambda **_: None
+)
 
 
-def make_spec(**changes: Any) -> TrainingSpec:
-    return TrainingSpec(
-        **{
-            "source_digest": "0" * 64,
-            "entry_point": "train.py",
-            "table": '"D"."S"."T"',
-            "features": ({"name": "INCOME", "kind": "numeric"},),
-            "label": "ACCEPTED",
-            "week_column": "WEEK",
-            "task": "binary_classification",
-            "holdout_from": "2024-02-05",
-            "seed": 7,
-            "recency_half_life_weeks": None,
-            "hyperparameters": {"max_depth": 4, "eta": 0.1, "tree_method": "hist"},
-            "secret_id": "snowflake",
-            "role_arn": "arn:aws:iam::123456789012:role/train",
-            "artefacts_uri": "s3://bucket/folder/",
-            "image_uri": None,
-            "framework_version": "3.0-5",
-            "instance_type": "ml.m5.xlarge",
-            "instance_count": 1,
-            "volume_size_gb": 30,
-            "max_runtime_seconds": 3600,
-            **changes,
-        }
+def make_hook() -> Any:
+    """A stand-in for SageMaker, with an empty log."""
+    hook = mock.create_autospec(
+        SageMakerTrainingHook, instance=True, conn_region_name="eu-west-1", conn_partition="aws"
     )
+    hook.client.return_value.get_paginator.return_value.paginate.return_value = []
+    return hook
 
 
-texts = st.text(max_size=80)
+def make_task(**changes: Any) -> SageMakerTrainOperator:
+    task = SageMakerTrainOperator(task_id="train", **{**NEEDED, **changes})
+    task.__dict__["hook"] = make_hook()
+    return task
 
 
-@given(texts, texts, texts, st.integers(-1, 99), st.integers(1, 999))
-def test_every_name_is_one_that_sagemaker_takes(dag: str, run: str, task: str, index: int, attempt: int) -> None:
-    name = training_job.job_name(TaskIdentity(dag, run, task, index), "fingerprint", attempt)
-    assert re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", name)
+# The hook
 
 
-def test_names_differ_by_task_and_by_specification_and_by_nothing_else() -> None:
-    task = TaskIdentity("dag", "run", "task")
-    others = [
-        TaskIdentity("dag", "run2", "task"),
-        TaskIdentity("dag", "run", "task", 0),
-        TaskIdentity("dag-run", "", "task"),
-    ]
-    fingerprint = make_spec().fingerprint
-    names = {training_job.job_name(t, fingerprint) for t in (task, *others)}
-    names.add(training_job.job_name(task, make_spec(seed=8).fingerprint))
-    names.add(training_job.job_name(task, make_spec(source_digest="1").fingerprint))
-    assert len(names) == 6
-    assert make_spec(code_commit="abc").fingerprint == fingerprint
+def with_client(client: mock.Mock) -> Any:
+    return mock.patch.object(SageMakerTrainingHook, "conn", client)
 
 
-def test_the_request_holds_the_secret_s_id_nowhere_and_the_hyperparameters_as_text() -> None:
-    request = training_job.build_request(make_spec(), name="n", image_uri="i", source_uri="s3://bucket/source.tar.gz")
-    assert request["HyperParameters"] == {
-        "sagemaker_program": "train.py",
-        "sagemaker_submit_directory": "s3://bucket/source.tar.gz",
-        "max_depth": "4",
-        "eta": "0.1",
-        "tree_method": "hist",
-    }
-    assert request["OutputDataConfig"] == {"S3OutputPath": "s3://bucket/folder/jobs"}
-    assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": 3600}
-    assert "Environment" not in request
-
-
-def test_the_metric_definitions_find_what_the_training_code_prints() -> None:
-    definitions = training_job.metric_definitions("regression")
-    assert [d["Name"] for d in definitions] == ["holdout:rmse", "holdout:mae", "holdout:r2"]
-    assert re.search(definitions[2]["Regex"], "holdout:r2=-1.5e-05")[1] == "-1.5e-05"
-    assert not re.search(definitions[0]["Regex"], "[0]\tholdout:rmse=1.0")
-
-
-@pytest.mark.parametrize(
-    ("status", "on_existing", "action"),
-    [
-        (None, "reattach", Action.CREATE),
-        (None, "fail", Action.CREATE),
-        (None, "new", Action.CREATE),
-        ("InProgress", "reattach", Action.WAIT),
-        ("Completed", "reattach", Action.REUSE),
-        ("Failed", "reattach", Action.NEXT_ATTEMPT),
-        ("Stopping", "reattach", Action.NEXT_ATTEMPT),
-        ("Stopped", "reattach", Action.NEXT_ATTEMPT),
-        ("Deleting", "reattach", Action.NEXT_ATTEMPT),
-        ("a status of the future", "reattach", Action.NEXT_ATTEMPT),
-        ("InProgress", "new", Action.NEXT_ATTEMPT),
-        ("Completed", "fail", Action.REFUSE),
-    ],
-)
-def test_what_an_existing_job_means(status: str | None, on_existing: Any, action: Action) -> None:
-    assert decide({"TrainingJobStatus": status} if status else None, on_existing) is action
-
-
-def test_the_result_is_small_and_holds_no_setting_of_the_job() -> None:
-    description = {
-        "TrainingJobName": "n",
-        "TrainingJobArn": "arn",
-        "ModelArtifacts": {"S3ModelArtifacts": "s3://b/jobs/n/output/model.tar.gz"},
-        "BillableTimeInSeconds": 12,
-        "Environment": {"PASSWORD": "hunter2"},
-        "HyperParameters": {"password": "hunter2"},
-    }
-    card = {"metrics": {"f1": 0.5, "roc_auc": None}, "rows": {"train": 3, "holdout": 1}, "hyperparameters": {}}
-    result = TrainingResult.of(description, '"T"', card).as_xcom()
-    assert "hunter2" not in json.dumps(result)
-    assert result["metrics"] == {"f1": 0.5}
-    assert training_job.card_archive_uri(description) == "s3://b/jobs/n/output/output.tar.gz"
-
-
-def test_the_archive_is_the_same_for_the_same_files_and_leaves_out_caches(tmp_path: Path) -> None:
-    for path in ("train.py", "trainer/fit.py", "trainer/__pycache__/fit.pyc", ".env"):
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(path)
-    files = training_source.read_source(tmp_path, "train.py")
-    assert sorted(files) == ["train.py", "trainer/fit.py"]
-    packed = training_source.pack(files)
-    (tmp_path / "train.py").touch()
-    assert training_source.pack(dict(reversed(training_source.read_source(tmp_path, "train.py").items()))) == packed
-    assert training_source.digest({"a": b"bc"}) != training_source.digest({"ab": b"c"})
-
-
-@pytest.mark.parametrize(
-    ("files", "reason"), [(["other.py"], "holds no train.py"), (["train.py", "job.json"], "holds a job.json")]
-)
-def test_a_wrong_source_directory_is_told(tmp_path: Path, files: list[str], reason: str) -> None:
-    for name in files:
-        (tmp_path / name).touch()
-    with pytest.raises(TrainingError, match=reason):
-        training_source.read_source(tmp_path, "train.py")
+def refusal(code: str, message: str = "no") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "CreateTrainingJob")
 
 
 def test_metric_definitions_that_an_image_refuses_are_left_out() -> None:
     message = "You can't override the metric definitions for Amazon SageMaker algorithms."
-    error = ClientError({"Error": {"Code": "ValidationException", "Message": message}}, "CreateTrainingJob")
     client = mock.Mock()
-    client.create_training_job.side_effect = [error, {}]
-    request = training_job.build_request(make_spec(), name="n", image_uri="i", source_uri="s3://b/s.tar.gz")
-    with mock.patch.object(SageMakerTrainingHook, "conn", client):
+    client.create_training_job.side_effect = [refusal("ValidationException", message), {}]
+    request = {"TrainingJobName": "n", "AlgorithmSpecification": {"TrainingImage": "i", "MetricDefinitions": []}}
+    with with_client(client):
         assert SageMakerTrainingHook(aws_conn_id=None).create(request)
     first, second = (call.kwargs["AlgorithmSpecification"] for call in client.create_training_job.call_args_list)
     assert first.keys() - second.keys() == {"MetricDefinitions"}
 
 
+@pytest.mark.parametrize(
+    ("code", "error", "is_final"),
+    [
+        ("ValidationException", TrainingError, True),
+        ("AccessDeniedException", TrainingError, True),
+        ("ResourceLimitExceeded", TrainingError, False),
+        ("InternalFailure", TrainingError, False),
+        ("ThrottlingException", ServiceBusyError, False),
+    ],
+)
+def test_only_a_refusal_for_good_is_final(code: str, error: type[Exception], is_final: bool) -> None:
+    client = mock.Mock()
+    client.create_training_job.side_effect = refusal(code)
+    with with_client(client), pytest.raises(error, match=code) as raised:
+        SageMakerTrainingHook(aws_conn_id=None).create({"TrainingJobName": "n"})
+    assert isinstance(raised.value, AirflowFailException) is is_final
+
+
+# The operator's arguments
+
+
 def test_a_rendered_field_is_not_touched_before_it_is_rendered() -> None:
     arguments = {
-        field: f"{{{{ params.{field} }}}}" for field in SageMakerTrainOperator.template_fields if field != "verify"
+        field: f"{{{{ params.{field} }}}}"
+        for field in SageMakerTrainOperator.template_fields
+        if field not in ("verify", "create_training_job")
     }
     task = SageMakerTrainOperator(task_id="train", label="Y", **arguments)
     assert all(getattr(task, field) == value for field, value in arguments.items())
 
 
 @pytest.mark.parametrize(
-    ("argument", "reason"), [({"on_existing": "maybe"}, "choose one of reattach"), ({"poll_interval": 0}, "above 0")]
+    ("argument", "reason"),
+    [
+        ({"on_existing": "maybe"}, "choose one of reattach"),
+        ({"estimator": "forest"}, "estimator is 'forest'; choose one of xgboost, linear"),
+        ({"class_weight": "heavy"}, "choose one of None, balanced"),
+        ({"reader": "csv"}, "choose one of connector, snowpark"),
+        ({"poll_interval": 0}, "above 0"),
+        ({"max_wait_seconds": 9}, "set spot"),
+        ({"create_training_job": {"TrainingJobName": "mine"}}, "names its jobs itself"),
+    ],
 )
 def test_a_wrong_argument_is_told_where_it_is_given(argument: dict[str, Any], reason: str) -> None:
-    needed = dict.fromkeys(
-        ["source_dir", "table", "features", "label", "week_column", "holdout_from", "secret_id", "role_arn"], ""
-    )
     with pytest.raises(ValueError, match=reason):
-        SageMakerTrainOperator(task_id="train", artefacts_uri="s3://b", **needed, **argument)
+        SageMakerTrainOperator(task_id="train", **{**NEEDED, **argument})
+
+
+# The trigger
 
 
 def make_trigger() -> SageMakerTrainingTrigger:
-    return SageMakerTrainingTrigger(job_name="n", poll_interval=30, **SETTINGS)
+    trigger = SageMakerTrainingTrigger(job_name="n", poll_interval=30, **SETTINGS)
+    trigger._task_instance = INSTANCE
+    return trigger
 
 
 def test_a_trigger_is_made_again_from_what_it_serializes() -> None:
@@ -204,24 +140,24 @@ def test_a_trigger_is_made_again_from_what_it_serializes() -> None:
     assert json.loads(json.dumps(arguments)) == arguments
 
 
-def test_a_trigger_s_hook_has_every_setting_of_the_connection() -> None:
+def test_every_service_is_called_with_every_setting_of_the_connection() -> None:
     with mock.patch.object(AwsBaseHook, "__init__", return_value=None) as made:
-        _ = make_trigger().hook
-    assert made.call_args.kwargs == {
-        "aws_conn_id": "aws_other",
-        "region_name": "eu-west-1",
-        "verify": False,
-        "config": {"read_timeout": 5},
-        "client_type": "sagemaker",
-    }
+        hook = make_trigger().hook
+    settings = {"aws_conn_id": "aws_other", "region_name": "eu-west-1", "verify": False, "config": {"read_timeout": 5}}
+    assert made.call_args.kwargs == {**settings, "client_type": "sagemaker"}
+    hook = SageMakerTrainingHook(**settings)
+    with mock.patch("snowmaker.hooks.sagemaker.AwsBaseHook", autospec=True) as sibling:
+        hook.client("s3")
+    given = sibling.call_args.kwargs
+    assert (given["aws_conn_id"], given["region_name"], given["verify"]) == ("aws_other", "eu-west-1", False)
+    assert given["config"].read_timeout == 5
 
 
 def run_trigger(answers: list[Any]) -> tuple[list[Any], list[float]]:
     """Run a trigger to its end over prepared answers; return its events and the pauses it made."""
     trigger = make_trigger()
-    hook = mock.create_autospec(SageMakerTrainingHook, instance=True)
-    hook.describe.side_effect = answers
-    trigger.__dict__["hook"] = hook
+    trigger.__dict__["hook"] = make_hook()
+    trigger.hook.look.side_effect = answers
 
     async def collect() -> list[Any]:
         return [event.payload async for event in trigger.run()]
@@ -232,55 +168,127 @@ def run_trigger(answers: list[Any]) -> tuple[list[Any], list[float]]:
 
 
 def test_a_trigger_fires_once_and_polls_ever_slower() -> None:
-    running = {"TrainingJobStatus": "InProgress"}
-    events, pauses = run_trigger([running] * 30 + [{"TrainingJobStatus": "Stopped"}])
-    assert events == [{"job_name": "n"}]
+    events, pauses = run_trigger([RUNNING] * 30 + [{"TrainingJobStatus": "Stopped"}])
+    assert events == [{"job_name": "n", "log_positions": {}}]
     assert pauses[0] == 0.5
     assert pauses == sorted(pauses)
     assert pauses[-1] == 30
 
 
 def test_a_trigger_bears_some_failures_but_not_for_ever() -> None:
-    events, _ = run_trigger([OSError("reset")] * 9 + [{"TrainingJobStatus": "Completed"}])
-    assert events == [{"job_name": "n"}]
+    events, _ = run_trigger([OSError("reset")] * 9 + [ENDED])
+    assert events == [{"job_name": "n", "log_positions": {}}]
     events, _ = run_trigger([OSError("reset")] * 10)
-    assert events == [{"job_name": "n", "error": "OSError: reset"}]
+    assert events == [{"job_name": "n", "log_positions": {}, "error": "OSError: reset"}]
 
 
-def make_task() -> SageMakerTrainOperator:
-    """A task whose hook is a stand-in."""
-    needed = dict.fromkeys(SageMakerTrainOperator.template_fields, "s3://b")
-    task = SageMakerTrainOperator(task_id="train", label="Y", **needed)
-    task.__dict__["hook"] = mock.create_autospec(SageMakerTrainingHook, instance=True, conn_region_name="eu-west-1")
-    return task
+def test_throttling_slows_a_trigger_down_and_never_ends_it() -> None:
+    events, pauses = run_trigger([ServiceBusyError("slowly")] * 20 + [ENDED])
+    assert events == [{"job_name": "n", "log_positions": {}}]
+    assert pauses[:4] == [0.5, 1.5, 4.5, 13.5]
 
 
-def test_a_task_links_to_its_job_once_there_is_one() -> None:
+@pytest.mark.parametrize(
+    ("state", "is_stopped"),
+    [("failed", True), ("success", True), (None, False), ("deferred", False), ("running", False)],
+)
+def test_a_trigger_that_is_ended_stops_the_job_only_if_its_task_is_over(state: str | None, is_stopped: bool) -> None:
+    trigger = make_trigger()
+    trigger.__dict__["hook"] = make_hook()
+    with mock.patch.object(
+        RuntimeTaskInstance, "get_task_states", autospec=True, return_value={"run": {"train": state}}
+    ):
+        asyncio.run(trigger.on_kill())
+    assert trigger.hook.stop.called is is_stopped
+
+
+def test_a_trigger_whose_task_was_deleted_stops_the_job() -> None:
+    trigger = make_trigger()
+    trigger.__dict__["hook"] = make_hook()
+    with mock.patch.object(RuntimeTaskInstance, "get_task_states", autospec=True, return_value={}):
+        asyncio.run(trigger.on_kill())
+    trigger.hook.stop.assert_called_once_with("n")
+
+
+# The operator's life
+
+
+@pytest.mark.parametrize(
+    ("state", "is_stopped"), [("running", True), ("failed", True), ("restarting", False), (None, False)]
+)
+def test_a_killed_task_stops_its_job_unless_it_is_to_run_again(state: str | None, is_stopped: bool) -> None:
     task = make_task()
-    (link,) = task.operator_extra_links
-    assert link.get_link(task, ti_key=None) == ""
-    completed = {"TrainingJobName": "n", "TrainingJobStatus": "Stopped"}
-    task.hook.describe.return_value = completed
-    with pytest.raises(TrainingError, match="training job n is Stopped"):
-        task.execute_complete({}, {"job_name": "n"})
-    address = "https://eu-west-1.console.aws.amazon.com/sagemaker/home?region=eu-west-1#/jobs/n"
-    assert link.get_link(task, ti_key=None) == address
+    run = task._begin({"ti": INSTANCE})
+    run.name = "n"
+    with mock.patch.object(
+        RuntimeTaskInstance, "get_task_states", autospec=True, return_value={"run": {"train": state}}
+    ):
+        task.on_kill()
+    assert task.hook.stop.called is is_stopped
+
+
+def test_a_task_that_somebody_has_ended_does_not_defer() -> None:
+    task = make_task()
+    run = task._begin({"ti": INSTANCE})
+    run.name = "n"
+    task.hook.describe.return_value = {**ENDED, "TrainingJobStatus": "Stopped"}
+    over = mock.patch.object(RuntimeTaskInstance, "get_task_states", return_value={"run": {"train": "failed"}})
+    with over, pytest.raises(TrainingError, match="is being stopped: its task is failed"):
+        task._defer(run, RUNNING)
+    task.hook.stop.assert_called_once_with("n")
+
+
+def make_run(hook: Any) -> TrainingRun:
+    return TrainingRun(hook, mock.sentinel.identity)
 
 
 def test_a_waiting_task_bears_some_failures_but_not_for_ever() -> None:
-    task = make_task()
-    ended = {"TrainingJobName": "n", "TrainingJobStatus": "Completed"}
-    running = {"TrainingJobName": "n", "TrainingJobStatus": "InProgress"}
-    with mock.patch("snowmaker.operators.sagemaker.time.sleep", autospec=True):
-        task.hook.describe.side_effect = [TrainingError("throttled")] * 9 + [ended]
-        assert task._wait(running) == ended
-        task.hook.describe.side_effect = [TrainingError("throttled")] * 10
-        with pytest.raises(TrainingError, match="throttled"):
-            task._wait(running)
+    hook = make_hook()
+    arguments = {"seconds": 3600, "poll_interval": 30, "job_log": TrainingLog(hook, "n")}
+    with mock.patch("snowmaker.training_run.time.sleep", autospec=True):
+        hook.look.side_effect = [TrainingError("reset")] * 9 + [ServiceBusyError("slowly")] * 20 + [ENDED]
+        assert make_run(hook).wait(RUNNING, **arguments) == ENDED
+        hook.look.side_effect = [TrainingError("reset")] * 10
+        with pytest.raises(TrainingError, match="reset"):
+            make_run(hook).wait(RUNNING, **arguments)
+
+
+def test_a_job_is_told_to_stop_until_sagemaker_hears_it() -> None:
+    hook = make_hook()
+    hook.stop.side_effect = [ServiceBusyError("slowly"), None]
+    hook.describe.return_value = {**ENDED, "TrainingJobStatus": "Stopped"}
+    with mock.patch("snowmaker.training_run.time.sleep", autospec=True):
+        description = make_run(hook).stop_and_wait("n")
+    assert description == hook.describe.return_value
+    assert hook.stop.call_count == 2
 
 
 def test_a_trigger_s_error_fails_the_task_and_leaves_the_job_running() -> None:
     task = make_task()
     with pytest.raises(TrainingError, match="cannot be looked at: OSError: reset; it is not stopped"):
-        task.execute_complete({}, {"job_name": "n", "error": "OSError: reset"})
+        task.execute_complete({"ti": INSTANCE}, {"job_name": "n", "error": "OSError: reset"})
     task.hook.stop.assert_not_called()
+
+
+# Links
+
+
+def test_a_task_links_to_its_job_and_log_once_there_is_one() -> None:
+    task = make_task()
+    to_job, to_log = task.operator_extra_links
+    assert to_job.get_link(task, ti_key=None) == to_log.get_link(task, ti_key=None) == ""
+    task.hook.look.return_value = {"TrainingJobName": "n", "TrainingJobStatus": "Stopped"}
+    with pytest.raises(TrainingError, match="training job n is Stopped"):
+        task.execute_complete({"ti": INSTANCE}, {"job_name": "n"})
+    console = "https://eu-west-1.console.aws.amazon.com"
+    assert to_job.get_link(task, ti_key=None) == f"{console}/sagemaker/home?region=eu-west-1#/jobs/n"
+    assert to_log.get_link(task, ti_key=None) == (
+        f"{console}/cloudwatch/home?region=eu-west-1#logsV2:log-groups/log-group/"
+        f"$252Faws$252Fsagemaker$252FTrainingJobs$3FlogStreamNameFilter$3Dn$252F"
+    )
+    assert to_job.xcom_key != to_log.xcom_key
+
+
+def test_a_link_leads_to_the_partition_s_own_console() -> None:
+    address = JobAddress("aws-us-gov", "us-gov-west-1", "n")
+    assert address.job_page.startswith("https://us-gov-west-1.console.amazonaws-us-gov.com/sagemaker/")
