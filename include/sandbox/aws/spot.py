@@ -31,9 +31,6 @@ class Interruptions:
     def of(cls, tags: Iterable[dict[str, str]]) -> Interruptions:
         """Read the tag of a job.
 
-        >>> Interruptions.of([{"Key": "sandbox:spot", "Value": "interruptions=2 after=checkpoint"}])
-        Interruptions(count=2, after=None, pause=0.0)
-
         :raises ValueError: saying what the tag may hold
         """
         text = next((tag["Value"] for tag in tags if tag["Key"] == TAG), "")

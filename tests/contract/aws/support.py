@@ -88,7 +88,7 @@ class Train:
     def start(self, suffix: str, script: str, **changes: Any) -> str:
         """Start a job and return its name."""
         name = f"{self._prefix}-{suffix}".strip("-")
-        source = upload_script(self._server, name, script)
+        source = upload_script(self._server, name, script, **changes.pop("files", {}))
         request = training_request(self._server, name, source, **changes)
         self._server.client("sagemaker").create_training_job(**request)
         return name
