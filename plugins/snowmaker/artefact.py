@@ -1,7 +1,7 @@
 """A training artefact: JSON and UBJSON files that run no code on load, and the scikit-learn pipeline made of them.
 
-The training job writes ``model.ubj`` (XGBoost), ``preprocessing.json`` and ``model_card.json``. Heavy libraries
-are imported inside the functions.
+The training job writes ``model.ubj`` (XGBoost) or ``model.json`` (linear), ``preprocessing.json`` and
+``model_card.json``. Heavy libraries are imported inside the functions.
 """
 
 from __future__ import annotations
@@ -10,16 +10,21 @@ import hashlib
 import json
 import re
 import tarfile
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from snowmaker import linear_model
 from snowmaker.exceptions import ArtefactError
 from snowmaker.snowflake.identifiers import Identifier
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-FILES = ("model.ubj", "preprocessing.json", "model_card.json")
+MODEL_FILES = {"xgboost": "model.ubj", "linear": "model.json"}
+DESCRIPTIONS = ("preprocessing.json", "model_card.json")
+_CARD_KEYS = ("task", "features", "metrics", "libraries", "verification")
 _FORMAT = 1
 _MAX_BYTES = 2 * 1024**3
 _TOLERANCE = 1e-6
@@ -39,6 +44,11 @@ class Artefact:
     card: dict[str, Any]
 
     @property
+    def estimator(self) -> str:
+        """What kind of model it is: ``xgboost`` or ``linear``."""
+        return str(self.card.get("estimator", "xgboost"))
+
+    @property
     def metrics(self) -> dict[str, float]:
         """The metrics measured on the holdout."""
         return {name: float(value) for name, value in self.card["metrics"].items() if value is not None}
@@ -49,26 +59,59 @@ def unpack(archive: Path, folder: Path) -> Artefact:
 
     :param archive: the file that SageMaker wrote
     :param folder: an empty folder
-    :raises ArtefactError: if a file is missing, too large, or of another format
+    :raises ArtefactError: if a file is missing, too large, of another format, or contradicts another
     """
     try:
         with tarfile.open(archive) as tar:
             members = {member.name.removeprefix("./"): member for member in tar if member.isreg()}
-            missing = [name for name in FILES if name not in members]
-            if missing:
-                raise ArtefactError(f"artefact {archive.name} has no {', '.join(missing)}; it has {', '.join(members)}")
-            wanted = [members[name] for name in FILES]
+            wanted = [members[name] for name in (*MODEL_FILES.values(), *DESCRIPTIONS) if name in members]
+            _check_there(archive, DESCRIPTIONS, members)
             if sum(member.size for member in wanted) > _MAX_BYTES:
                 raise ArtefactError(f"artefact {archive.name} unpacks to more than {_MAX_BYTES} bytes; refused")
             tar.extractall(folder, members=wanted, filter="data")
-    except tarfile.TarError as error:
+    except (tarfile.TarError, EOFError, zlib.error) as error:
         raise ArtefactError(f"artefact {archive.name} is no readable tar.gz: {error}") from None
+    preprocessing, card = (_read_json(folder / name) for name in DESCRIPTIONS)
+    _check_agreement(preprocessing, card)
+    model_file = MODEL_FILES[card.get("estimator", "xgboost")]
+    _check_there(archive, [model_file], members)
+    return Artefact(folder, _digest(folder, (model_file, *DESCRIPTIONS)), preprocessing, card)
+
+
+def _check_there(archive: Path, names: Iterable[str], members: Mapping[str, object]) -> None:
+    missing = [name for name in names if name not in members]
+    if missing:
+        raise ArtefactError(f"artefact {archive.name} has no {', '.join(missing)}; it has {', '.join(members)}")
+
+
+def _check_agreement(preprocessing: dict[str, Any], card: dict[str, Any]) -> None:
+    estimator = card.get("estimator", "xgboost")
+    if estimator not in MODEL_FILES:
+        raise ArtefactError(f"model_card.json has estimator {estimator!r}, expected one of {', '.join(MODEL_FILES)}")
+    missing = [name for name in _CARD_KEYS if name not in card]
+    if missing:
+        raise ArtefactError(f"model_card.json has no {', '.join(missing)}; train again")
+    try:
+        columns, features = (
+            [(str(column["name"]), str(column["kind"])) for column in described]
+            for described in (preprocessing["columns"], card["features"])
+        )
+    except (KeyError, TypeError) as error:
+        raise ArtefactError(
+            f"preprocessing.json or model_card.json describes no columns ({error}); train again"
+        ) from None
+    if columns != features:
+        raise ArtefactError(
+            f"preprocessing.json has the columns {columns}, but model_card.json the features {features}; train again"
+        )
+
+
+def _digest(folder: Path, names: Iterable[str]) -> str:
     digest = hashlib.sha256()
-    for name in FILES:
+    for name in names:
         content = (folder / name).read_bytes()
         digest.update(f"{name}:{len(content)}:".encode() + content)
-    preprocessing, card = (_read_json(folder / name) for name in FILES[1:])
-    return Artefact(folder, digest.hexdigest(), preprocessing, card)
+    return digest.hexdigest()
 
 
 def build_model(artefact: Artefact) -> Any:
@@ -83,11 +126,16 @@ def build_model(artefact: Artefact) -> Any:
     from sklearn.pipeline import Pipeline
 
     columns = artefact.preprocessing["columns"]
-    steps = [(column["name"], _encoder(column), [input_name(column)]) for column in columns]
+    encoders, estimator = _parts(artefact, columns)
+    # The steps' own names are of no use to anybody: a column may be called as no step may be.
+    steps = [
+        (f"column {place}", encoder, [input_name(column)])
+        for place, (column, encoder) in enumerate(zip(columns, encoders, strict=True))
+    ]
     encode = ColumnTransformer(steps, remainder="drop", verbose_feature_names_out=False, n_jobs=None)
     # Fitting only tells the transformer its columns: the categories are given, not learned.
     encode.fit(_frame(columns, [[_example(column) for column in columns]]))
-    model = Pipeline([("encode", encode), ("model", _estimator(artefact))])
+    model = Pipeline([("encode", encode), ("model", estimator)])
     _verify(artefact, model)
     return model
 
@@ -96,6 +144,15 @@ def input_name(column: dict[str, Any]) -> str:
     """Return a column's name as the model takes it: in double quotes unless it is upper case, as the registry does."""
     name = str(column["name"])
     return name if _BARE.fullmatch(name) else Identifier(name).quoted
+
+
+def _parts(artefact: Artefact, columns: list[dict[str, Any]]) -> tuple[list[Any], Any]:
+    if artefact.estimator == "linear":
+        content = _read_json(artefact.folder / MODEL_FILES["linear"])
+        return linear_model.make_encoders(content, columns), linear_model.make_estimator(
+            content, columns, artefact.card
+        )
+    return [_encoder(column) for column in columns], _boosted_trees(artefact)
 
 
 def _encoder(column: dict[str, Any]) -> Any:
@@ -114,12 +171,16 @@ def _encoder(column: dict[str, Any]) -> Any:
     )
 
 
-def _estimator(artefact: Artefact) -> Any:
+def _boosted_trees(artefact: Artefact) -> Any:
     import xgboost
 
     classifier = artefact.card["task"] != "regression"
     estimator = xgboost.XGBClassifier() if classifier else xgboost.XGBRegressor()
-    estimator.load_model(artefact.folder / "model.ubj")
+    try:
+        estimator.load_model(artefact.folder / MODEL_FILES["xgboost"])
+    except xgboost.core.XGBoostError as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), "")
+        raise ArtefactError(f"model.ubj is no model that XGBoost {xgboost.__version__} reads: {reason}") from None
     return estimator
 
 

@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 import xgboost as xgb
 
-from snowmaker.artefact import FILES, build_model, unpack
+from snowmaker.artefact import build_model, unpack
 from snowmaker.exceptions import ArtefactError
 
+FILES = ("model.ubj", "preprocessing.json", "model_card.json")
 CATEGORIES = ["King County", "St. Louis City"]
 COLUMNS = [
     {"name": "COUNTY", "kind": "categorical", "categories": CATEGORIES},
@@ -43,6 +44,7 @@ def files(booster: xgb.Booster, **card: Any) -> dict[str, bytes]:
         "format": 1,
         "task": "binary_classification",
         "classes": [0, 1],
+        "features": [{"name": column["name"], "kind": column["kind"]} for column in COLUMNS],
         "metrics": {"f1": 0.8, "roc_auc": None},
         "libraries": {"xgboost": xgb.__version__},
         "verification": {"columns": ["COUNTY", "INCOME"], "rows": RAW, "scores": predict(booster, CODES)},
@@ -86,7 +88,7 @@ def test_names_that_are_not_upper_case_stand_in_double_quotes_as_the_registry_re
 ) -> None:
     columns = [{**COLUMNS[0], "name": 'the "old" county %'}, {**COLUMNS[1], "name": "income"}]
     check = {"columns": ['the "old" county %', "income"], "rows": RAW, "scores": predict(booster, CODES)}
-    content = files(booster, verification=check)
+    content = files(booster, verification=check, features=[{"name": c["name"], "kind": c["kind"]} for c in columns])
     content["preprocessing.json"] = json.dumps({"format": 1, "columns": columns}).encode()
     model = build_model(unpacked(tmp_path, content))
     assert list(model.feature_names_in_) == ['"the ""old"" county %"', '"income"']
@@ -113,6 +115,36 @@ def test_a_missing_file_is_named(tmp_path: Path, booster: xgb.Booster, name: str
     del content[name]
     with pytest.raises(ArtefactError, match=f"has no {name}"):
         unpacked(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"features": [{"name": "COUNTY", "kind": "categorical"}]}, "has the columns .*INCOME.*, but model_card.json"),
+        ({"features": [{"name": "COUNTY"}]}, "describes no columns \\('kind'\\); train again"),
+        ({"features": None}, "describes no columns"),
+        ({"estimator": "forest"}, "has estimator 'forest', expected one of xgboost, linear"),
+        ({"estimator": "linear"}, "has no model.json; it has model.ubj, preprocessing.json, model_card.json"),
+    ],
+)
+def test_files_that_contradict_each_other_are_refused(
+    tmp_path: Path, booster: xgb.Booster, change: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ArtefactError, match=told):
+        unpacked(tmp_path, files(booster, **change))
+
+
+def test_a_spoilt_model_is_refused(tmp_path: Path, booster: xgb.Booster) -> None:
+    content = files(booster)
+    with pytest.raises(ArtefactError, match=r"model\.ubj is no model that XGBoost .* reads"):
+        build_model(unpacked(tmp_path, content | {"model.ubj": content["model.ubj"][:500]}))
+
+
+def test_a_torn_archive_is_refused(tmp_path: Path, booster: xgb.Booster) -> None:
+    whole = archive(tmp_path, files(booster)).read_bytes()
+    (tmp_path / "torn.tar.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ArtefactError, match=r"torn\.tar\.gz is no readable tar\.gz"):
+        unpack(tmp_path / "torn.tar.gz", tmp_path)
 
 
 def test_another_format_and_broken_files_are_refused(tmp_path: Path, booster: xgb.Booster) -> None:

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 from . import boosting
 from .checkpoints import Progress
-from .cluster import Cluster
 from .dataset import Dataset
 from .hyperparameters import Hyperparameters
 from .job import Job
@@ -34,13 +33,13 @@ class Model(Protocol):
         """Say how much was trained."""
 
 
-def fit(dataset: Dataset, job: Job, hyperparameters: Hyperparameters, cluster: Cluster, progress: Progress) -> Model:
+def fit(dataset: Dataset, job: Job, hyperparameters: Hyperparameters, progress: Progress) -> Model:
     """Train what the job asks for. The rows of the dataset are released.
 
-    :raises TrainingFailure: if the estimator refuses a hyperparameter, or so many hosts
+    :raises TrainingFailure: if the estimator refuses a hyperparameter
     """
     if job.estimator == "linear":
         from . import linear
 
-        return linear.fit(dataset, job, hyperparameters, cluster)
+        return linear.fit(dataset, job, hyperparameters)
     return boosting.fit(dataset, job, hyperparameters, progress)

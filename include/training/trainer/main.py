@@ -95,7 +95,7 @@ def _train(job: Job, hyperparameters: Hyperparameters, folders: Folders, cluster
         snapshot = _agree_on_snapshot(opened, job, progress, cluster)
         dataset = build_dataset(_read(opened, job, snapshot, cluster), job, cluster)
     started = time.monotonic()
-    model = fit(dataset, job, hyperparameters, cluster, progress.at(snapshot.as_dict()))
+    model = fit(dataset, job, hyperparameters, progress.at(snapshot.as_dict()))
     _say("trained", model.tell(), started)
     holdout = (cluster.rows(dataset.targets("holdout")), cluster.rows(model.scores))
     card = build_card(model, dataset, holdout, job, hyperparameters, snapshot, cluster)

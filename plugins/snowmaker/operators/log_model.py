@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     from snowmaker.hooks.warehouse import WarehouseSession
 
-_PINNED = ("scikit-learn", "xgboost", "pandas", "numpy")
+_PINNED = {
+    "xgboost": ("scikit-learn", "xgboost", "pandas", "numpy"),
+    "linear": ("scikit-learn", "pandas", "numpy"),
+}
 _TASKS = {
     "binary_classification": "TABULAR_BINARY_CLASSIFICATION",
     "multiclass_classification": "TABULAR_MULTI_CLASSIFICATION",
@@ -46,7 +49,7 @@ class LogModelOperator(WarehouseOperator):
     :param version_prefix: what a name made here begins with (default ``V``) (templated)
     :param training_job: the training job's name, for the comment (templated)
     :param training_table: the training set, for the comment (templated)
-    :param conda_dependencies: requirements instead of the pinned versions of scikit-learn and xgboost here
+    :param conda_dependencies: requirements instead of the pinned versions of the libraries here that the model needs
     :param pip_requirements: the same for a registry that installs with pip
     :param target_platforms: where the model is to run (default the warehouse)
     :param aws_conn_id: Airflow connection of type AWS (default ``aws_default``)
@@ -139,7 +142,7 @@ class LogModelOperator(WarehouseOperator):
                 comment=self._comment(artefact, context),
                 metrics=artefact.metrics,
                 signatures=_signatures(artefact),
-                conda_dependencies=self._conda_dependencies(),
+                conda_dependencies=self._conda_dependencies(artefact),
                 pip_requirements=list(self.pip_requirements) if self.pip_requirements else None,
                 target_platforms=list(self.target_platforms),
                 task=getattr(task.Task, _TASKS[artefact.card["task"]]),
@@ -203,12 +206,12 @@ class LogModelOperator(WarehouseOperator):
             }
         )
 
-    def _conda_dependencies(self) -> list[str] | None:
+    def _conda_dependencies(self, artefact: Artefact) -> list[str] | None:
         if self.pip_requirements:
             return None
         if self.conda_dependencies:
             return list(self.conda_dependencies)
-        return [f"{name}=={importlib.metadata.version(name)}" for name in _PINNED]
+        return [f"{name}=={importlib.metadata.version(name)}" for name in _PINNED[artefact.estimator]]
 
 
 def _registry(session: WarehouseSession, model: QualifiedName) -> Any:

@@ -77,6 +77,7 @@ def _files(booster: xgb.Booster, categories: dict[str, list[str]], metrics: dict
         "format": 1,
         "task": "binary_classification",
         "classes": [0, 1],
+        "features": [{"name": column["name"], "kind": column["kind"]} for column in columns],
         "metrics": metrics,
         "window": {"train": [str(WEEKS[0]), str(WEEKS[3])], "holdout": [str(HOLDOUT), str(HOLDOUT)]},
         "code_commit": "c0ffee",
