@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-Estimator = Literal["xgboost", "linear"]
+    from snowmaker.source import TaskType
+    from snowmaker.training_job import Estimator
+
 Value = int | float | str
 
 MAX_COMBINATIONS = 20
@@ -17,40 +19,48 @@ MAX_COMBINATIONS = 20
 MAX_TEXT = 40
 """Characters of a text value that is searched; the result names it."""
 
-KNOWN: dict[Estimator, frozenset[str]] = {
-    "xgboost": frozenset(
-        {
-            "alpha",
-            "colsample_bylevel",
-            "colsample_bynode",
-            "colsample_bytree",
-            "early_stopping_rounds",
-            "eta",
-            "eval_metric",
-            "gamma",
-            "grow_policy",
-            "lambda",
-            "learning_rate",
-            "max_bin",
-            "max_cat_threshold",
-            "max_cat_to_onehot",
-            "max_delta_step",
-            "max_depth",
-            "max_leaves",
-            "min_child_weight",
-            "min_split_loss",
-            "nthread",
-            "num_boost_round",
-            "num_parallel_tree",
-            "reg_alpha",
-            "reg_lambda",
-            "sampling_method",
-            "scale_pos_weight",
-            "subsample",
-        }
-    ),
-    "linear": frozenset({"C", "alpha", "l1_ratio", "max_iter", "tol"}),
+_XGBOOST = frozenset(
+    {
+        "alpha",
+        "colsample_bylevel",
+        "colsample_bynode",
+        "colsample_bytree",
+        "early_stopping_rounds",
+        "eta",
+        "eval_metric",
+        "gamma",
+        "grow_policy",
+        "lambda",
+        "learning_rate",
+        "max_bin",
+        "max_cat_threshold",
+        "max_cat_to_onehot",
+        "max_delta_step",
+        "max_depth",
+        "max_leaves",
+        "min_child_weight",
+        "min_split_loss",
+        "nthread",
+        "num_boost_round",
+        "num_parallel_tree",
+        "reg_alpha",
+        "reg_lambda",
+        "sampling_method",
+        "scale_pos_weight",
+        "subsample",
+    }
+)
+_OF_CLASSES = frozenset({"C", "l1_ratio", "max_iter"})
+_LINEAR: dict[TaskType, frozenset[str]] = {
+    "binary_classification": _OF_CLASSES,
+    "multiclass_classification": _OF_CLASSES,
+    "regression": frozenset({"alpha", "max_iter"}),
 }
+
+
+def known_names(estimator: Estimator, task: TaskType) -> frozenset[str]:
+    """Return the names of the hyperparameters that an estimator has for a task."""
+    return _LINEAR[task] if estimator == "linear" else _XGBOOST
 
 
 def combinations(search: Mapping[str, Sequence[Value]]) -> list[dict[str, Value]]:
@@ -88,14 +98,15 @@ def check_search(search: Mapping[str, Sequence[Value]], fixed: Mapping[str, Valu
         )
 
 
-def check_names(estimator: Estimator, names: Sequence[str]) -> None:
+def check_names(estimator: Estimator, task: TaskType, names: Sequence[str]) -> None:
     """Check that the estimator knows the hyperparameters.
 
     :raises ValueError: naming the unknown one and the known ones
     """
-    unknown = [name for name in names if name not in KNOWN[estimator]]
-    if unknown:
-        raise ValueError(
-            f"hyperparameter {unknown[0]!r} is unknown to the estimator {estimator}; it knows "
-            f"{', '.join(sorted(KNOWN[estimator]))}"
-        )
+    known = known_names(estimator, task)
+    for name in names:
+        if name not in known:
+            raise ValueError(
+                f"hyperparameter {name!r} is unknown to the estimator {estimator} of a {task}; it knows "
+                f"{', '.join(sorted(known))}"
+            )

@@ -110,6 +110,21 @@ def check_week(source: Source, week: Week, counts: Mapping[str, Any], there_are:
     return rows
 
 
+def check_predictions(table: str, described: Sequence[Mapping[str, Any]], expected: str) -> None:
+    """Check that a predictions table was made for predictions of this kind: another type would round them.
+
+    :param described: rows of DESCRIBE TABLE (``name``, ``type``)
+    :param expected: column type of the predictions
+    :raises InputDataError: naming the table, the type found and what to do
+    """
+    found = next((str(row["type"]).upper() for row in described if row["name"] == "PREDICTION"), "missing")
+    if found != expected:
+        raise InputDataError(
+            f"column PREDICTION of {table} is {found}, but this task's predictions are {expected}: the table was made "
+            f"for a model of another task; rename or drop it, or give the pipeline another name"
+        )
+
+
 def check_labels(rule: LabelRule, source: Source, table: str, wrong: int, weeks: str) -> None:
     """Check that no label is wrong.
 

@@ -17,6 +17,7 @@ from croniter import croniter
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from snowmaker.exceptions import PipelineError, SnowmakerError
+from snowmaker.hyperparameters import check_names
 from snowmaker.metrics import ERRORS, Metric
 from snowmaker.performance import PerformanceThresholds
 from snowmaker.pipeline_sections import (
@@ -74,6 +75,7 @@ class Pipeline(Section):
             )
         if self.training.class_weight and self.task == "regression":
             raise ValueError("training.class_weight weighs classes, and a regression has none; remove it")
+        check_names(self.training.estimator, self.task, (*self.training.hyperparameters, *self.training.search))
         if self.task == "regression" and "threshold" in self.model.model_fields_set:
             raise ValueError("model.threshold decides between two classes, and a regression has none; remove it")
         return self

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from snowmaker.hyperparameters import MAX_COMBINATIONS, Estimator, Value, check_names, check_search
+from snowmaker.hyperparameters import MAX_COMBINATIONS, Value, check_search
 from snowmaker.metrics import ERRORS, Metric
 from snowmaker.snowflake.identifiers import Identifier, QualifiedName
+from snowmaker.training_job import ClassWeight, Estimator, Reader
 from snowmaker.training_request import check_more
 
 
@@ -98,12 +99,10 @@ class TrainingSection(Section):
     )
     seed: int = Field(7, ge=0)
     estimator: Estimator = Field("xgboost", description="linear: logistic or ridge regression, on one instance.")
-    class_weight: Literal["balanced"] | None = Field(
+    class_weight: ClassWeight | None = Field(
         None, description="balanced: a class's rows weigh n / (classes * its rows); default: all weigh the same."
     )
-    reader: Literal["connector", "snowpark"] = Field(
-        "connector", description="How the instances read; snowpark needs an image that has it."
-    )
+    reader: Reader = Field("connector", description="How the instances read; snowpark needs an image that has it.")
     hyperparameters: dict[str, Value] = Field(
         default_factory=dict,
         description="The estimator's own names, e.g. max_depth, num_boost_round; C, alpha, max_iter.",
@@ -167,7 +166,6 @@ class TrainingSection(Section):
 
     @model_validator(mode="after")
     def _check_hyperparameters(self) -> TrainingSection:
-        check_names(self.estimator, (*self.hyperparameters, *self.search))
         check_search(self.search, self.hyperparameters)
         if self.class_weight and "scale_pos_weight" in (*self.hyperparameters, *self.search):
             raise ValueError("class_weight and scale_pos_weight both weigh the classes; remove one of them")

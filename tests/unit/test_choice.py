@@ -8,8 +8,9 @@ import pytest
 from include.training.trainer import hyperparameters as trainer
 from snowmaker.choice import Tried, choose_best, tabulate
 from snowmaker.exceptions import InputDataError, TrainingError
-from snowmaker.hyperparameters import KNOWN, MAX_COMBINATIONS, MAX_TEXT, check_search, combinations
+from snowmaker.hyperparameters import MAX_COMBINATIONS, MAX_TEXT, check_search, combinations, known_names
 from snowmaker.operators.choice import ChooseTrainingOperator
+from snowmaker.source import TaskType
 
 COMBINATIONS = [{"max_depth": 2}, {"max_depth": 3}, {"max_depth": 4}]
 
@@ -100,7 +101,7 @@ def test_the_table_marks_the_best_and_tells_what_all_cost() -> None:
 
 
 def test_the_longest_search_that_is_allowed_fits_into_an_xcom() -> None:
-    names = sorted(KNOWN["xgboost"], key=len)[-4:]
+    names = sorted(known_names("xgboost", "regression"), key=len)[-4:]
     values = [f"{place}".rjust(MAX_TEXT, "x") for place in range(5)]
     search = {names[0]: values, **dict.fromkeys(names[1:3], values[:2])}
     check_search(search, {})
@@ -119,4 +120,7 @@ def test_the_longest_search_that_is_allowed_fits_into_an_xcom() -> None:
 
 
 def test_the_names_are_those_that_the_training_code_knows() -> None:
-    assert KNOWN["xgboost"] == trainer.XGBOOST_PARAMETERS | {"num_boost_round", "early_stopping_rounds"}
+    by_xgboost = known_names("xgboost", "binary_classification")
+    assert by_xgboost == trainer.XGBOOST_PARAMETERS | {"num_boost_round", "early_stopping_rounds"}
+    tasks: list[TaskType] = ["binary_classification", "multiclass_classification", "regression"]
+    assert frozenset().union(*(known_names("linear", task) for task in tasks)) == trainer.LINEAR_PARAMETERS

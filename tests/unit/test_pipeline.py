@@ -91,7 +91,10 @@ def write(folder: Path, change: dict[str, Any], name: str = "p.yaml") -> Path:
             "class_weight and scale_pos_weight both weigh the classes; remove one of them",
         ),
         ({"training/hyperparameters/max_dept": 3}, "hyperparameter 'max_dept' is unknown to the estimator xgboost"),
-        ({"training/estimator": "linear"}, "is unknown to the estimator linear; it knows C, alpha"),
+        (
+            {"training/estimator": "linear"},
+            "is unknown to the estimator linear of a binary_classification; it knows",
+        ),
         ({"training/search": {"depth": [1, 2]}}, "hyperparameter 'depth' is unknown to the estimator xgboost"),
         ({"training/search": {"max_depth": [1, 2]}}, "max_depth stands in hyperparameters and in search; remove it"),
         ({"training/search": {"eta": []}}, "search.eta lists 0 value(s); list at least two"),
@@ -157,6 +160,10 @@ REGRESSION = {
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (
+            {"training/estimator": "linear", "training/hyperparameters": {"C": 1}},
+            "hyperparameter 'C' is unknown to the estimator linear of a regression; it knows alpha, max_iter",
+        ),
         ({"promotion/floors": {"f1": 0.5}}, "promotion.floors: f1 is no metric of regression; choose of rmse, mae, r2"),
         ({"training/class_weight": "balanced"}, "training.class_weight weighs classes, and a regression has none"),
         ({"model/threshold": 0.5}, "model.threshold decides between two classes, and a regression has none"),

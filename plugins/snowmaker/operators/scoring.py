@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from snowmaker.champion import CHAMPION
 from snowmaker.exceptions import ScoringError
 from snowmaker.hooks.model_registry import calling, read_state
-from snowmaker.input_check import check_week, tell_weeks
+from snowmaker.input_check import check_predictions, check_week, tell_weeks
 from snowmaker.operators.base import WarehouseOperator, ensure_columns, replace_rows, run_label
 from snowmaker.scored_task import scored_task
 from snowmaker.snowflake import scoring, source_rows, tables
@@ -153,7 +153,9 @@ class BatchInferenceOperator(WarehouseOperator):
         self, session: WarehouseSession, staging: QualifiedName, week: Week, version: str, rows: int, run: str
     ) -> None:
         table = QualifiedName.parse(self.predictions_table)
-        session.execute(scoring.create_predictions(table, self.source, self.scored_task.prediction_type))
+        prediction_type = self.scored_task.prediction_type
+        session.execute(scoring.create_predictions(table, self.source, prediction_type))
+        check_predictions(table.quoted, session.rows(source_rows.describe_columns(table)), prediction_type)
         replace_rows(
             session,
             table,
