@@ -82,7 +82,8 @@ class Attempt:
 
     def _failed(self) -> list[tuple[Host, int]]:
         codes = [supervisor.poll() for supervisor in self._supervisors]
-        return [(host, code) for host, code in zip(self._hosts, codes, strict=True) if code]
+        # A supervisor that was killed itself counts as its program, which has ended with it.
+        return [(host, code if code > 0 else 128 - code) for host, code in zip(self._hosts, codes, strict=True) if code]
 
     def _follow(self, host: Host, stream: IO[bytes]) -> None:
         name = f"{host.name}-{int(time.time())}"

@@ -86,7 +86,7 @@ class ScriptMode:
         except tarfile.TarError as error:
             raise JobSetupError(f"{self.source} is not a tar.gz archive: {error}") from error
         program = host.code / self.program
-        if not program.is_file():
+        if not program.is_file() or host.code.resolve() not in program.resolve().parents:
             raise JobSetupError(f"{self.source} holds no {self.program} (hyperparameter sagemaker_program)")
         if not self.program.endswith(".py"):
             program.chmod(0o700)

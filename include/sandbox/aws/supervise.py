@@ -16,6 +16,7 @@ import threading
 import time
 from pathlib import Path
 
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -23,7 +24,12 @@ def main(command: list[str]) -> int:
     """Run ``command`` and return its exit code as a shell would give it."""
     _adopt_orphans()
     try:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603 (our own argument list)
+        child = subprocess.Popen(  # noqa: S603 (our own argument list)
+            command,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 (this process has one thread yet)
+        )
     except OSError as error:
         # What a shell says and returns of a command that it cannot run.
         print(f"{command[0]}: {error.strerror}", flush=True)
@@ -39,8 +45,17 @@ def main(command: list[str]) -> int:
 
 def _adopt_orphans() -> None:
     """Become the parent of whatever leaves its own parent, so that daemons can be found (Linux only)."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _end_with_parent() -> None:
+    """Be killed when this supervisor is (Linux only)."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _prctl(option: int, value: int) -> None:
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        ctypes.CDLL(None).prctl(option, value)
 
 
 def _watch_lifeline(group: int) -> None:

@@ -58,6 +58,15 @@ def test_a_daemon_ends_when_its_job_is_stopped(server: Server, train: Train) -> 
     assert [pid for pid in started if process_exists(pid)] == []
 
 
+def test_a_program_whose_host_is_lost_ends_and_fails_the_job(server: Server, train: Train) -> None:
+    script = "import os, time\nos.write(1, f'{os.getppid()} {os.getpid()}\\n'.encode())\ntime.sleep(600)"
+    name = train.start("lost", script)
+    supervisor, program = pids(server, name, count=2)
+    os.kill(supervisor, signal.SIGKILL)
+    assert 'ExtraInfo "OutOfMemory: Process killed by SIGKILL' in train.wait(name)["FailureReason"]
+    wait_until(lambda: not process_exists(program))
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_no_process_of_many_jobs_outlives_the_server(own_server: Server, number: signal.Signals) -> None:
     source = upload_script(own_server, "daemon", DAEMON + "time.sleep(600)")
