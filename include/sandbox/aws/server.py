@@ -114,7 +114,7 @@ class AwsSandbox:
         """Pass a request to the application of its service."""
         incoming = Request(environ)
         service = _service(incoming)
-        if not _HOSTS.fullmatch(incoming.headers.get("Host", "")):
+        if not _is_local(incoming):
             answer = answers.refuse(incoming, "AccessDenied", "This sandbox answers on loopback names only.")
             answer.status_code = 403
         elif incoming.path.startswith("/moto-api"):
@@ -143,6 +143,12 @@ class AwsSandbox:
         app.register_error_handler(Exception, _internal_error)
         app.after_request(_without_server_errors)
         return app
+
+
+def _is_local(incoming: Request) -> bool:
+    """Say whether a request is for a loopback name, and from no web page of another place."""
+    origin = incoming.headers.get("Origin", "").rpartition("//")[2]
+    return bool(_HOSTS.fullmatch(incoming.headers.get("Host", ""))) and bool(not origin or _HOSTS.fullmatch(origin))
 
 
 def _service(incoming: Request) -> str:

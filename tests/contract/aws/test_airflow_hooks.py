@@ -39,7 +39,7 @@ def test_the_s3_hook_works(connection: str, tmp_path: Path) -> None:
     hook.put_bucket_tagging({"k": "v"}, bucket_name=BUCKET)
     assert hook.get_bucket_tagging(BUCKET) == [{"Key": "k", "Value": "v"}]
     hook.delete_bucket_tagging(BUCKET)
-    assert hook.get_file_metadata("hook/e", BUCKET)[0]["Size"] == 4
+    assert [item["Size"] for item in hook.iter_file_metadata("hook/e", BUCKET)] == [4]
     hook.delete_objects(BUCKET, hook.list_keys(BUCKET, "hook/"))
     assert hook.list_keys(BUCKET, "hook/") == []
     hook.create_bucket("made-by-a-hook")

@@ -122,6 +122,12 @@ def test_a_name_that_is_not_loopback_s_is_refused(server: Server, host: str) -> 
         assert requests.get(f"{server.url}{path}", headers={"Host": host}, timeout=5).status_code == 403
 
 
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example:8080"])
+def test_a_web_page_of_another_place_is_refused(server: Server, origin: str) -> None:
+    assert requests.get(f"{server.url}/{BUCKET}", headers={"Origin": origin}, timeout=5).status_code == 403
+    assert requests.options(f"{server.url}/", headers={"Origin": origin}, timeout=5).status_code == 403
+
+
 @pytest.mark.parametrize("host", ["localhost:1", "127.0.0.1", "[::1]:7", f"{BUCKET}.localhost"])
 def test_loopback_s_names_are_answered(server: Server, host: str) -> None:
     assert requests.get(f"{server.url}/moto-api/", headers={"Host": host}, timeout=5).status_code == 200

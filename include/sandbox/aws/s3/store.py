@@ -119,11 +119,6 @@ class ObjectStore:
         self._take_over_files(root)
         self._remove_orphans()
 
-    def close(self) -> None:
-        """Let go of the index."""
-        with self._lock:
-            self._db.close()
-
     # Buckets
 
     def create_bucket(self, name: str, region: str) -> bool:
@@ -277,10 +272,15 @@ class ObjectStore:
 
     def put_part(self, upload: Upload, number: int, body: Body) -> None:
         """Add or replace a part."""
-        with self._change() as db:
-            old = [part for part in self.parts(upload) if part.number == number]
-            row = (upload.id, number, body.file, body.size, body.etag, time.time(), json.dumps(body.checksums))
-            db.execute("INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        try:
+            with self._change() as db:
+                self.upload(upload.id, upload.bucket, upload.key)
+                old = [part for part in self.parts(upload) if part.number == number]
+                row = (upload.id, number, body.file, body.size, body.etag, time.time(), json.dumps(body.checksums))
+                db.execute("INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        except BaseException:
+            self._unlink(body.file)
+            raise
         self._unlink(*(part.file for part in old))
 
     def parts(self, upload: Upload) -> list[Part]:
