@@ -187,7 +187,9 @@ class Deployment:
     def _kill_workers(self, *, with_task: bool) -> bool:
         """Kill the workers that supervise a task now, and only those.
 
-        One that has no task may hold the lock of the executor's queue: its death would hang all others for ever.
+        The death of others is more than Airflow bears: one without a task may hold the lock of the executor's queue,
+        and all others wait for it; and a task that does not count as running yet stays queued until the scheduler
+        is restarted.
         """
         for worker in self.workers():
             with suppress(psutil.NoSuchProcess):
@@ -203,7 +205,8 @@ class Deployment:
 
     def _tasks(self) -> list[tuple[psutil.Process, psutil.Process]]:
         """Find the processes of running tasks, each with the one that supervises it."""
-        return [(worker, child) for worker in self.workers() for child in _children(worker) if _words(child)]
+        # A task has its supervisor's title until it is running.
+        return [(worker, child) for worker in self.workers() for child in _children(worker) if _is_begun(child)]
 
     def _kill_scheduler(self) -> bool:
         """Kill the scheduler, and let its workers live on as orphans."""
@@ -282,6 +285,10 @@ def _children(parent: psutil.Process) -> list[psutil.Process]:
     with suppress(psutil.NoSuchProcess):
         return parent.children()
     return []
+
+
+def _is_begun(task: psutil.Process) -> bool:
+    return bool(_title(task)) and not _title(task).startswith(_WORKER)
 
 
 def _words(found: psutil.Process) -> list[str]:

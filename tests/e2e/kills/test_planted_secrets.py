@@ -59,12 +59,14 @@ def make(dag_id, **arguments):
             artefacts_uri="s3://ml-sandbox/planted",
             image_uri="image",
             poll_interval=2,
+            costs_table='"PLANTED"."PUBLIC"."SNOWMAKER_RUN_COSTS"',
             **arguments,
         )
 
 
 make("waiting", deferrable=False)
-make("deferring", deferrable=True)
+make("deferring", deferrable=True, snowflake_conn_id="snowflake_key")
+make("refused", deferrable=False, snowflake_conn_id="snowflake_wrong")
 """
 # What each run is given, and how it ends.
 RUNS: dict[str, tuple[str, dict[str, str], str]] = {
@@ -73,7 +75,7 @@ RUNS: dict[str, tuple[str, dict[str, str], str]] = {
     "wrong password": ("waiting", {"secret_id": "planted/wrong-password"}, "failed"),
     "unknown key": ("deferring", {"secret_id": "planted/unknown-key"}, "failed"),
     "broken key": ("deferring", {"secret_id": "planted/broken-key"}, "failed"),
-    "exception": ("waiting", {"source_dir": "raise"}, "failed"),
+    "exception": ("refused", {"source_dir": "raise"}, "failed"),
 }
 
 
@@ -119,6 +121,7 @@ def secrets(folder: Path) -> dict[str, str]:
         "connection's passphrase": phrases["connection"],
         "secret's key": planted.encrypt_key(key, phrases["secret"]),
         "secret's passphrase": phrases["secret"],
+        "connection's wrong password": "Planted-wrong-Y29ubmVjdGlvbg-password",
         "wrong password": "Planted-wrong-Zm9yZ2V0-password",
         "unknown key": planted.make_key(),
         "broken key": "-----BEGIN PRIVATE KEY-----\n" + 2 * ("Planted+broken/" * 4 + "abcd\n") + "-----END",
@@ -129,12 +132,15 @@ def secrets(folder: Path) -> dict[str, str]:
 def deployment(folder: Path, secrets: dict[str, str]) -> Iterator[Deployment]:
     """A deployment with the secrets in its connections, and in Secrets Manager."""
     sandbox = process.start(folder / "sandbox")
+    wrong = json.loads(sandbox.env["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
+    wrong["password"] = secrets["connection's wrong password"]
     by_key = json.loads(sandbox.env["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
     by_key["password"] = secrets["connection's passphrase"]
     content = base64.b64encode(secrets["connection's key"].encode()).decode()
     by_key["extra"] |= {"private_key_content": content, "authenticator": "SNOWFLAKE_JWT"}
     dags = f"TRAINING = {str(REPOSITORY / 'include' / 'training')!r}\n{DAGS}"
-    running = Deployment(folder, sandbox, dags, {"AIRFLOW_CONN_SNOWFLAKE_KEY": json.dumps(by_key)})
+    connections = {"AIRFLOW_CONN_SNOWFLAKE_KEY": json.dumps(by_key), "AIRFLOW_CONN_SNOWFLAKE_WRONG": json.dumps(wrong)}
+    running = Deployment(folder, sandbox, dags, connections)
     (folder / "raise").mkdir()
     (folder / "raise" / "train.py").write_text(RAISE)
     with pytest.MonkeyPatch.context() as patch:
@@ -144,7 +150,7 @@ def deployment(folder: Path, secrets: dict[str, str]) -> Iterator[Deployment]:
             connection.cursor().execute("CREATE DATABASE PLANTED")
             connection.cursor().execute(CREATE)
         store_secrets(running, secrets)
-        with running.up({"waiting", "deferring"}):
+        with running.up({"waiting", "deferring", "refused"}):
             yield running
 
 
@@ -185,6 +191,9 @@ def texts(deployment: Deployment, folder: Path) -> dict[str, bytes]:
     kept = (state / "aws" / "secrets.json",)
     found = planted.read_files(deployment.airflow.home) | planted.read_files(state / "aws", without=kept)
     found |= planted.read_files(folder / "bundle")
+    with snowflake.connector.connect(**deployment.sandbox.settings.connection()) as connection:
+        costs = connection.cursor().execute('SELECT * FROM "PLANTED"."PUBLIC"."SNOWMAKER_RUN_COSTS"').fetchall()
+    found |= {"costs": repr(costs).encode()}
     found |= {"sandbox.log": (state / "sandbox.log").read_bytes(), **watch.texts}
     return found | jobs_texts(deployment) | api_texts(deployment, runs)
 
@@ -240,8 +249,10 @@ def test_the_search_finds_what_is_there(texts: dict[str, bytes], secrets: dict[s
         ("run_id=", "Snowflake refused the login"),
         ("scheduler.log", "DagRun Finished"),
         ("triggerer.log", "triggers currently running"),
+        ("costs", "deferring-train"),
+        ("run_id=", "snowflake_wrong"),
         ("job waiting-train", "sagemaker_submit_directory"),
-        ("log waiting-train", "ValueError: no use for the password of SANDBOX"),
+        ("log refused-train", "ValueError: no use for the password of SANDBOX"),
         ("s3 planted/code", "planted/unknown-key"),
         ("process ", "SM_HPS"),
         ("API on key", "rendered_fields"),
