@@ -26,7 +26,7 @@ def schema(job: Job, label: ColumnType) -> pa.Schema:
 def gather(batches: Iterable[pa.Table], wanted: pa.Schema, job: Job) -> pa.Table:
     """Put batches together, in their chunks, with one set of categories a column.
 
-    :raises TrainingFailure: if a number is infinite or a label is no whole number of 64 bits
+    :raises TrainingFailure: if a number is infinite, or a label NaN or no whole number of 64 bits
     """
     tables = [_convert(batch, wanted, job) for batch in batches if batch.num_rows]
     return pa.concat_tables(tables).unify_dictionaries() if tables else wanted.empty_table()
@@ -55,4 +55,6 @@ def _column(column: pa.ChunkedArray, field: pa.Field, job: Job) -> pa.ChunkedArr
             f"column {field.name} of {job.table} holds infinite numbers, which no tree can split on; "
             f"put NULL or a finite number in their place"
         )
+    if field.name == job.label and field.type == pa.float64() and pc.any(pc.is_nan(converted)).as_py():
+        raise TrainingFailure(f"label {field.name} of {job.table} holds NaN; put NULL in its place")
     return converted

@@ -160,6 +160,8 @@ def connection(arguments: dict[str, Any]) -> Iterator[SnowflakeConnection]:
             login_timeout=LOGIN_TIMEOUT_SECONDS,
             application="snowmaker_training",
             client_session_keep_alive=False,
+            # An account may expect times in a form of its own; a snapshot's is ISO 8601.
+            session_parameters={"TIMESTAMP_INPUT_FORMAT": "AUTO"},
         )
     except connector.errors.Error as error:
         raise TrainingFailure(_explain_refusal(error, arguments)) from None

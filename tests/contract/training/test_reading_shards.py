@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -247,11 +248,28 @@ def test_a_variant_is_no_category(source: Callable[..., None], connection: Snowf
         take_snapshot(connection, make_job("DOCUMENTS", features=(Feature("V", "categorical"),)))
 
 
-def test_infinite_numbers_are_told(source: Callable[..., None], connection: SnowflakeConnection) -> None:
-    source("""UPDATE "Its 100% rows" SET AREA = 'inf'::FLOAT WHERE ID = 7""")
-    job = make_job()
-    with pytest.raises(TrainingFailure, match=r"column AREA of .* holds infinite numbers.*put NULL"):
+@pytest.mark.parametrize(
+    ("value", "label", "reason"),
+    [
+        ("-inf", "LABEL", "column AREA of .* holds infinite numbers.*put NULL"),
+        ("inf", "AREA", "column AREA of .* holds infinite numbers.*put NULL"),
+        ("NaN", "AREA", "label AREA of .* holds NaN; put NULL in its place"),
+    ],
+)
+def test_numbers_that_nothing_is_learned_from_are_told(
+    source: Callable[..., None], connection: SnowflakeConnection, value: str, label: str, reason: str
+) -> None:
+    source(f"""UPDATE "Its 100% rows" SET AREA = '{value}'::FLOAT WHERE ID = 7""")
+    feature = "ID" if label == "AREA" else "AREA"
+    job = make_job(features=(Feature(feature, "numeric"),), label=label, task="regression")
+    with pytest.raises(TrainingFailure, match=reason):
         read_all(connection, job)
+
+
+def test_nan_is_a_feature_without_a_value(source: Callable[..., None], connection: SnowflakeConnection) -> None:
+    source("""UPDATE "Its 100% rows" SET AREA = 'NaN'::FLOAT WHERE ID = 1""")
+    (rows,) = read_all(connection, make_job(key=("ID",)))
+    assert math.isnan(rows["AREA"][0].as_py())
 
 
 @pytest.mark.parametrize(
