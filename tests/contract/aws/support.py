@@ -129,7 +129,7 @@ def training_request(server: Server, name: str, source: str, **changes: Any) -> 
     }
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 15) -> Any:
+def wait_until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     """Poll until ``condition`` is true and return its value."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
