@@ -26,8 +26,8 @@ _POLL_GROWTH = 1.3
 _THROTTLED_GROWTH = 3
 _GOING_ON = frozenset({"InProgress", "Stopping"})
 _REFUSED_BY_SCRIPT = ("AlgorithmError", "ClientError")
-# How the training code, or what it stands on, tells of what may be otherwise the next time.
-_PASSING = re.compile(r"retry|cannot be reached|timed out|peer|connection|unexpected|interrupt", re.IGNORECASE)
+# How the training code tells of what may be otherwise the next time: a broken connection, a lost host, the unforeseen.
+_PASSING = re.compile(r"train again|may help|cannot be reached|nobody answers|Error: unexpected ")
 
 
 class Action(Enum):

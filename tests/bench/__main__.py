@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from bench import frames, inference, install, loop, parse, read, server
+from bench import frames, inference, install, loop, parse, read, server, submit
 from bench.figure import Figure
 
 RESULTS = Path(__file__).parents[2] / ".bench" / "results.json"
@@ -18,6 +18,7 @@ BENCHMARKS = {
     "parse": parse.measure,
     "read": read.measure,
     "server": server.measure,
+    "submit": submit.measure,
 }
 
 

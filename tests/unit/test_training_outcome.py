@@ -66,8 +66,10 @@ def test_only_what_goes_on_is_waited_for(status: str, ended: bool) -> None:
     [
         ({"FailureReason": "AlgorithmError: secret 's' does not exist, exit code: 1"}, "secret 's'", True),
         ({"FailureReason": "AlgorithmError: out of memory: choose an instance type"}, "out of memory", True),
-        ({"FailureReason": "AlgorithmError: reading T broke off: …; a retry may help"}, "broke off", False),
-        ({"FailureReason": "AlgorithmError: lost the peer algo-2"}, "algo-2", False),
+        ({"FailureReason": "AlgorithmError: reading T broke off: …; train again"}, "broke off", False),
+        ({"FailureReason": "AlgorithmError: algo-2 was lost: …, and train again"}, "algo-2", False),
+        ({"FailureReason": "AlgorithmError: unexpected OSError: no space"}, "no space", False),
+        ({"FailureReason": 'AlgorithmError: column "unexpected" is missing'}, "is missing", True),
         ({"FailureReason": "ClientError: no such image"}, "no such image", True),
         ({"FailureReason": "InternalServerError: We encountered an internal error."}, "internal error", False),
         ({"FailureReason": "CapacityError: Unable to provision requested ML compute capacity."}, "capacity", False),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import os
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -57,12 +59,21 @@ def test_killing_a_deferred_task_stops_its_job(
 
 
 def test_an_execution_timeout_stops_the_job_and_waits_for_that(
-    server: Server, operator: Operator, context: Context, jobs: Callable[[], list[str]]
+    server: Server, operator: Operator, context: Context, started_job: Callable[[], str]
 ) -> None:
     """The timeout is Airflow's own: a signal that raises in the midst of the wait."""
-    with pytest.raises(AirflowTaskTimeout), timeout(2):
+    names: list[str] = []
+
+    def time_out() -> None:
+        names.append(started_job())
+        os.kill(os.getpid(), signal.SIGALRM)
+
+    thread = threading.Thread(target=time_out)
+    thread.start()
+    with pytest.raises(AirflowTaskTimeout), timeout(60):
         operator(SLEEP).execute(context)
-    (name,) = jobs()
+    thread.join()
+    (name,) = names
     described = server.client("sagemaker").describe_training_job(TrainingJobName=name)
     assert described["TrainingJobStatus"] == "Stopped"
 
