@@ -112,7 +112,8 @@ def test_shards_make_up_the_whole(
 
 
 @pytest.mark.parametrize(
-    ("key", "by_key"), [(("ID",), True), (("CITY", "ID"), False), (("MEMBER",), False), ((), False)]
+    ("key", "by_key"),
+    [(("ID",), True), (("MEMBER", "ID"), True), (("CITY", "ID"), False), (("MEMBER",), False), ((), False)],
 )
 def test_only_a_unique_key_without_nulls_cuts_the_shards(
     source: Callable[..., None], connection: SnowflakeConnection, key: tuple[str, ...], by_key: bool
