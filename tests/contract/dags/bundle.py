@@ -77,7 +77,7 @@ class Bundle:
     def run(self, *runs: tuple[str, dict[str, Any]]) -> tuple[list[Run], str]:
         """Run DAGs with their conf, one after another; return what they left, and all they printed."""
         command = [sys.executable, "-c", _RUN, str(self.airflow.bundle), json.dumps(runs)]
-        done = subprocess.run(command, env=self.airflow.env(), capture_output=True, text=True, timeout=280, check=False)
+        done = subprocess.run(command, env=self.airflow.env(), capture_output=True, text=True, timeout=500, check=False)
         # For whoever looks after a failure: pytest keeps the folder.
         (self.airflow.home / "dag_test.log").write_text(done.stdout + done.stderr)
         assert "\nTOLD" in done.stdout, done.stdout[-4000:] + done.stderr[-4000:]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -17,10 +19,15 @@ from snowflake.connector.pandas_tools import write_pandas
 
 from include.demo.environment import Environment
 from include.sandbox.process import Sandbox
+from snowmaker.drift import Degradation
+from snowmaker.exceptions import InputDataError
+from snowmaker.operators.performance import PerformanceCheckOperator
+from snowmaker.operators.scoring import BatchInferenceOperator
+from snowmaker.pipeline import Pipeline
 
 from .bundle import Bundle, Run
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 DATABASE, SCHEMA = "DAGS", "RENTS"
 WEEKS = [f"2026-01-{day:02d}" for day in (5, 12, 19, 26)] + ["2026-02-02"]
@@ -202,3 +209,49 @@ def test_the_score_of_any_size_has_a_baseline_and_a_drift(story: Story) -> None:
     drifts = story.rows("SELECT WEEK_START, VALUE FROM SNOWMAKER_DRIFT WHERE FEATURE = 'score'")
     assert sorted(str(row["WEEK_START"]) for row in drifts) == WEEKS[3:]
     assert all(0 < row["VALUE"] < 0.5 for row in drifts)
+
+
+def test_an_error_that_rises_by_its_share_degrades_the_version(
+    story: Story, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # The same flats at twice the rent: the label tells no row from another, so they find their predictions.
+    story.rows("CREATE VIEW DEARER_FLATS AS SELECT * EXCLUDE RENT, 2 * RENT AS RENT FROM FLATS")
+    pipeline = Pipeline.model_validate({**PIPELINE, "source": {**PIPELINE["source"], "table": "DEARER_FLATS"}})
+    result = PerformanceCheckOperator(
+        task_id="check_performance",
+        source=pipeline.source_table,
+        model_name=pipeline.model_name.quoted,
+        model_version=story.scored.results["score"]["model_version"],
+        predictions_table=pipeline.predictions_table.quoted,
+        week=WEEKS[4],
+        label_delay_weeks=1,
+        task=pipeline.task,
+        metric=pipeline.metric,
+        thresholds=pipeline.performance_thresholds,
+        degraded_when=Degradation(breaches=1, of_weeks=1),
+    ).execute(task_context())
+    assert (result["verdict"], result["degraded"]) == ("breach", True)
+    told = "rmse rose by 1 of its value or more in 1 of the last 1 weeks with labels"
+    assert told in caplog.text + capfd.readouterr().out
+
+
+def test_a_table_of_another_tasks_predictions_is_refused(story: Story) -> None:
+    pipeline = Pipeline.model_validate({**PIPELINE, "name": "classes", "model": {"name": "RENTS"}})
+    as_classes = "SELECT * EXCLUDE PREDICTION, 1::NUMBER(38, 0) AS PREDICTION"
+    story.rows(f"CREATE TABLE CLASSES_PREDICTIONS AS {as_classes} FROM RENTS_PREDICTIONS")
+    score = BatchInferenceOperator(
+        task_id="score",
+        source=pipeline.source_table,
+        model_name=pipeline.model_name.quoted,
+        predictions_table=pipeline.predictions_table.quoted,
+        week=WEEKS[4],
+        task="regression",
+    )
+    with pytest.raises(InputDataError, match=r"PREDICTION of .* is NUMBER\(38,0\), but this task's .* are FLOAT"):
+        score.execute(task_context())
+
+
+def task_context() -> Any:
+    """The context of a task's try, with what these operators look at."""
+    run = SimpleNamespace(dag_id="score_rents", run_id="by hand")
+    return {"dag_run": run, "ti": SimpleNamespace(id=uuid.uuid4())}
