@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import tarfile
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 CARD = "model_card.json"
 _CARD_LIMIT = 16 * 2**20
 _CHUNK = 2**20
+_STOP_TRIES, _STOP_PAUSE = 30, 1.0
 _METRICS_REFUSED = "override the metric definitions"
 _THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"})
 # A second CreateTrainingJob with the same arguments would be refused as the first one was.
@@ -112,6 +114,21 @@ class SageMakerTrainingHook(AwsBaseHook):
             except ClientError as error:
                 if _code(error) != "ValidationException":
                     raise
+
+    def insist_on_stop(self, name: str) -> None:
+        """Ask a job to stop until SageMaker has heard it, for half a minute: nobody asks again after a kill.
+
+        :raises SnowmakerError: if it has not
+        """
+        for tries_left in reversed(range(_STOP_TRIES)):
+            try:
+                return self.stop(name)
+            except (TrainingError, ServiceBusyError, ServiceUnreachableError) as error:
+                self.log.warning("Training job %s is to stop, but: %s", name, error)
+                if not tries_left:
+                    raise
+                time.sleep(_STOP_PAUSE)
+        return None
 
     def upload_once(self, uri: str, content: bytes) -> None:
         """Store an object whose address tells its content, unless it is there.

@@ -470,7 +470,7 @@ class SageMakerTrainOperator(AwsBaseOperator[SageMakerTrainingHook]):
 
     def _ask_to_stop(self, name: str) -> bool:
         try:
-            self.hook.stop(name)
+            self.hook.insist_on_stop(name)
         except SnowmakerError as error:
             self.log.error("%s", error)
         return True

@@ -116,7 +116,7 @@ class SageMakerTrainingTrigger(BaseTrigger):
             self.log.info("Training job %s goes on: its task is %s", self.job_name, state)
             return
         self.log.info("Stopping training job %s: its task is %s", self.job_name, state)
-        await asyncio.to_thread(self.hook.stop, self.job_name)
+        await asyncio.to_thread(self.hook.insist_on_stop, self.job_name)
 
     def _look(self) -> tuple[bool, list[str]]:
         ended = is_ended(self.hook.look(self.job_name))

@@ -94,6 +94,17 @@ def test_only_a_refusal_for_good_is_final(code: str, error: type[Exception], is_
     assert isinstance(raised.value, AirflowFailException) is is_final
 
 
+def test_a_kill_is_repeated_until_sagemaker_has_heard_it() -> None:
+    client = mock.Mock()
+    client.stop_training_job.side_effect = [refusal("ThrottlingException"), refusal("InternalFailure"), {}]
+    with with_client(client), mock.patch("snowmaker.hooks.sagemaker.time.sleep", autospec=True):
+        SageMakerTrainingHook(aws_conn_id=None).insist_on_stop("n")
+        assert client.stop_training_job.call_count == 3
+        client.stop_training_job.side_effect = refusal("AccessDeniedException")
+        with pytest.raises(TrainingError, match="StopTrainingJob of training job n .AccessDeniedException"):
+            SageMakerTrainingHook(aws_conn_id=None).insist_on_stop("n")
+
+
 # The operator's arguments
 
 
@@ -199,7 +210,7 @@ def test_a_trigger_that_is_ended_stops_the_job_only_if_its_task_is_over(state: s
         RuntimeTaskInstance, "get_task_states", autospec=True, return_value={"run": {"train": state}}
     ):
         asyncio.run(trigger.on_kill())
-    assert trigger.hook.stop.called is is_stopped
+    assert trigger.hook.insist_on_stop.called is is_stopped
 
 
 def test_a_trigger_whose_task_was_deleted_stops_the_job() -> None:
@@ -207,7 +218,7 @@ def test_a_trigger_whose_task_was_deleted_stops_the_job() -> None:
     trigger.__dict__["hook"] = make_hook()
     with mock.patch.object(RuntimeTaskInstance, "get_task_states", autospec=True, return_value={}):
         asyncio.run(trigger.on_kill())
-    trigger.hook.stop.assert_called_once_with("n")
+    trigger.hook.insist_on_stop.assert_called_once_with("n")
 
 
 # The operator's life
@@ -224,7 +235,7 @@ def test_a_killed_task_stops_its_job_unless_it_is_to_run_again(state: str | None
         RuntimeTaskInstance, "get_task_states", autospec=True, return_value={"run": {"train": state}}
     ):
         task.on_kill()
-    assert task.hook.stop.called is is_stopped
+    assert task.hook.insist_on_stop.called is is_stopped
 
 
 def test_a_task_that_somebody_has_ended_does_not_defer() -> None:
