@@ -36,7 +36,7 @@ def main(root: Path) -> int:
     except LaunchError as error:
         _report(root, str(error))
     except Exception as error:
-        traceback.print_exception(type(error), error, error.__traceback__)
+        traceback.print_exception(error)
         _report(root, f"the job could not be started, {type(error).__name__}: {error}")
     return 1
 

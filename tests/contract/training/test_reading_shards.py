@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from snowflake.connector import SnowflakeConnection
 
+from include.sandbox.process import Sandbox
 from include.training.trainer import reading
 from include.training.trainer.failure import TrainingFailure
 from include.training.trainer.job import Feature, Job
@@ -323,3 +324,15 @@ def test_a_table_that_is_gone_is_told(
     source('DROP TABLE "Its 100% rows"')
     with pytest.raises(TrainingFailure, match="does not exist, or the secret's role may not see it"):
         read_shard(connection, job, snapshot, Shard())
+
+
+def test_a_connection_that_breaks_is_told_without_its_host(
+    source: Callable[..., None], connection: SnowflakeConnection, sandbox: Sandbox
+) -> None:
+    job = make_job()
+    snapshot = take_snapshot(connection, job)
+    with reading.connection(sandbox.settings.connection()) as opened:
+        opened.close()
+        with pytest.raises(TrainingFailure, match=r"reading .*rows\" broke off: .*train again") as caught:
+            read_shard(opened, job, snapshot, Shard())
+    assert "127.0.0.1" not in str(caught.value)
