@@ -73,7 +73,7 @@ def _download(host: Host, channel: dict[str, Any]) -> None:
         objects.download(uri, path)
     if name == DRIVERS:
         # Programs of the SageMaker SDK, which say /opt/ml wherever they mean their container's.
-        host.rewrite_text_files(target)
+        host.localize_files(target)
 
 
 def _gets(host: Host, peer: str, source: dict[str, Any]) -> bool:

@@ -6,11 +6,11 @@ jobs, or two hosts of one, may listen on the same port.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from typing import Any
 ONLY_GROUP = "homogeneousCluster"
 NAMES_ON_PATH = Path(__file__).with_name("host_names")
 _OPT_ML = re.compile(r"(?<![\w./-])/opt/ml(?![\w-])")
-# The first number differs between servers on one machine.
-_numbers = itertools.count(os.getpid())
+# Servers on one machine, whose process numbers may be neighbours, start far from each other.
+_numbers = itertools.count(os.getpid() * 997)
 
 
 @dataclass(frozen=True)
@@ -156,16 +156,9 @@ class Host:
             "SANDBOX_HOSTS": json.dumps(self.cluster.addresses()),
         }
 
-    def rewrite_text_files(self, folder: Path) -> None:
+    def localize_files(self, folder: Path) -> None:
         """Localize every text file under ``folder``."""
-        _each_text_file(folder, self.localize)
-
-
-def _each_text_file(folder: Path, change: Callable[[str], str]) -> None:
-    for path in folder.rglob("*"):
-        if path.is_file():
-            try:
-                text = path.read_bytes().decode()
-            except UnicodeDecodeError:
-                continue
-            path.write_bytes(change(text).encode())
+        for path in folder.rglob("*"):
+            if path.is_file():
+                with contextlib.suppress(UnicodeDecodeError):
+                    path.write_bytes(self.localize(path.read_bytes().decode()).encode())

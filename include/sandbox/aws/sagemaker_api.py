@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.responses import ActionResult, EmptyResult
-from moto.sagemaker.exceptions import AWSValidationException, ResourceInUseException
+from moto.sagemaker.exceptions import AWSValidationException, ResourceInUseException, SagemakerClientError
 from moto.sagemaker.responses import SageMakerResponse
 
 from include.sandbox.aws import listing, shapes, warm_pool
@@ -17,6 +17,12 @@ from include.sandbox.aws.runner import JobRunner
 from include.sandbox.aws.training_job import TrainingJob
 
 _MOST_TAGS = 50
+
+
+class SerializationError(SagemakerClientError):
+    """The body cannot be read."""
+
+    code = "SerializationException"
 
 
 def install(runner: JobRunner) -> None:
@@ -44,7 +50,12 @@ def _answering(
     name: str, call: Callable[[SageMakerResponse, dict[str, Any]], dict[str, Any] | None]
 ) -> Callable[[SageMakerResponse], ActionResult]:
     def answer(api: SageMakerResponse) -> ActionResult:
-        request = json.loads(api.body)
+        try:
+            request = json.loads(api.body)
+        except ValueError:
+            request = None
+        if not isinstance(request, dict):
+            raise SerializationError("The request's body is no JSON object.")
         if name != "CreateTrainingJob":
             shapes.check(name, request)
         result = call(api, request)

@@ -14,8 +14,6 @@ from .support import BUCKET, Server, Train, training_request
 
 SCRIPT = {"sagemaker_program": "train.py", "sagemaker_submit_directory": f"s3://{BUCKET}/code.tar.gz"}
 IMAGE = {"TrainingImage": "image", "TrainingInputMode": "File"}
-JSON = {"Content-Type": "application/x-amz-json-1.1"}
-AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=anyone/20260101/us-east-1/sagemaker/aws4_request"
 HOST = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5}
 LIMITS = {"MaxRuntimeInSeconds": 60}
 
@@ -140,9 +138,41 @@ def test_what_is_merely_noted_is_described_as_it_was_asked_for(train: Train) -> 
     assert {name: job[name] for name in asked} == asked
 
 
+def post(server: Server, operation: str, body: str) -> requests.Response:
+    """Call SageMaker without a client, which would check the request first."""
+    headers = {
+        "X-Amz-Target": f"SageMaker.{operation}",
+        "Authorization": "AWS4-HMAC-SHA256 Credential=anyone/20260101/us-east-1/sagemaker/aws4_request",
+        "Content-Type": "application/x-amz-json-1.1",
+    }
+    return requests.post(server.url, data=body, headers=headers, timeout=10)
+
+
 def test_a_parameter_that_nobody_knows_is_refused(server: Server) -> None:
     request = training_request(server, "refused", SCRIPT["sagemaker_submit_directory"]) | {"Surprise": 1}
-    headers = {"X-Amz-Target": "SageMaker.CreateTrainingJob", "Authorization": AUTHORIZATION, **JSON}
-    answer = requests.post(server.url, data=json.dumps(request), headers=headers, timeout=10)
+    answer = post(server, "CreateTrainingJob", json.dumps(request))
     assert answer.status_code == 400
     assert "does not know the parameter 'surprise'" in answer.text
+
+
+def test_a_body_that_is_no_json_is_refused(server: Server) -> None:
+    answer = post(server, "CreateTrainingJob", "TrainingJobName=x")
+    assert (answer.status_code, answer.json()["__type"]) == (400, "SerializationException")
+
+
+def test_every_call_is_answered_or_refused_by_name(server: Server) -> None:
+    operations = server.client("sagemaker").meta.service_model.operation_names
+    answers = {operation: post(server, operation, "{}") for operation in operations}
+    assert {operation for operation, answer in answers.items() if "NotImplementedBySandbox" not in answer.text} == {
+        "AddTags",
+        "CreateTrainingJob",
+        "DeleteTags",
+        "DeleteTrainingJob",
+        "DescribeTrainingJob",
+        "ListTags",
+        "ListTrainingJobs",
+        "Search",
+        "StopTrainingJob",
+        "UpdateTrainingJob",
+    }
+    assert [operation for operation, answer in answers.items() if answer.status_code >= 500] == []
