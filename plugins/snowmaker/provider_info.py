@@ -28,6 +28,7 @@ def get_provider_info() -> dict[str, Any]:
                     f"snowmaker.operators.{module}"
                     for module in (
                         "baseline",
+                        "choice",
                         "drift",
                         "log_model",
                         "performance",
