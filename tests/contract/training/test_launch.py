@@ -83,7 +83,7 @@ def test_a_program_gets_its_arguments_and_the_hosts(
         resourceconfig={"current_host": "algo-2", "hosts": ["algo-1", "algo-2"]},
         inputdataconfig={"prices": {}},
     )
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     words, variables = json.loads(output)
     assert words == ["--eta", "0.5", "--max_depth", "3"]
@@ -110,7 +110,7 @@ def test_how_the_program_ends_is_told(
 ) -> None:
     (tmp_path / "output").mkdir()
     process = start(script(f"ends-{code}", text))
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert process.returncode == code
     assert re.search(reason, (tmp_path / "output" / "failure").read_text())
 
@@ -129,7 +129,7 @@ def test_a_job_that_cannot_be_started_is_told(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path, hyperparameters: dict[str, str], reason: str
 ) -> None:
     process = start(hyperparameters)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert process.returncode == 1
     assert re.search(reason, (tmp_path / "output" / "failure").read_text())
 
@@ -146,7 +146,7 @@ def test_a_wrong_archive_is_told(
 ) -> None:
     uri = upload("wrong", archive)
     process = start({"sagemaker_program": "train.py", "sagemaker_submit_directory": uri})
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert process.returncode == 1
     assert re.search(reason, (tmp_path / "output" / "failure").read_text())
 
@@ -220,7 +220,7 @@ def test_a_model_is_trained_by_a_key(
     rows: None, start: Callable[..., subprocess.Popen[str]], tmp_path: Path, sandbox: Sandbox
 ) -> None:
     process = start(training_code("key", secret_id="launch/key"))
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
     card = json.loads((tmp_path / "model" / "model_card.json").read_text())
     assert card["rows"] == {"train": 300, "holdout": 100}
@@ -231,7 +231,7 @@ def test_a_wrong_password_is_told_and_no_value_of_the_secret(
     rows: None, start: Callable[..., subprocess.Popen[str]], tmp_path: Path, sandbox: Sandbox
 ) -> None:
     process = start(training_code("wrong-password", secret_id="launch/wrong"))
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=120)
     assert process.returncode == 1
     reason = (tmp_path / "output" / "failure").read_text()
     assert reason.startswith("Snowflake refused the login in the secret: 390100 Failed to connect to DB: <host>:")
@@ -255,9 +255,9 @@ def test_two_instances_of_an_own_image_train_by_snowpark(rows: None, sandbox: Sa
         HyperParameters=training_code("snowpark", reader="snowpark"),
         OutputDataConfig={"S3OutputPath": f"s3://{BUCKET}/out"},
         ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5},
-        StoppingCondition={"MaxRuntimeInSeconds": 90},
+        StoppingCondition={"MaxRuntimeInSeconds": 180},
     )
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     while (job := sagemaker.describe_training_job(TrainingJobName=name))["TrainingJobStatus"] == "InProgress":
         assert time.monotonic() < deadline
         time.sleep(0.2)
