@@ -101,7 +101,7 @@ def test_a_kill_is_repeated_until_sagemaker_has_heard_it() -> None:
         SageMakerTrainingHook(aws_conn_id=None).insist_on_stop("n")
         assert client.stop_training_job.call_count == 3
         client.stop_training_job.side_effect = refusal("AccessDeniedException")
-        with pytest.raises(TrainingError, match="StopTrainingJob of training job n .AccessDeniedException"):
+        with pytest.raises(TrainingError, match=r"StopTrainingJob of training job n .AccessDeniedException"):
             SageMakerTrainingHook(aws_conn_id=None).insist_on_stop("n")
 
 
