@@ -71,6 +71,7 @@ def check_creation(request: dict[str, Any]) -> Program:
         _stopping_faults(request),
         _warm_pool_faults(request),
         _data_faults(request),
+        _metric_faults(request["AlgorithmSpecification"]),
         _tag_faults(request),
         _role_faults(request["RoleArn"]),
     ):
@@ -166,6 +167,15 @@ def _channel_faults(request: dict[str, Any]) -> Iterator[str]:
     modes = [*_values(request, "InputDataConfig.InputMode"), request["AlgorithmSpecification"]["TrainingInputMode"]]
     if "Pipe" in modes:
         yield "This sandbox does not implement the input mode Pipe; use File or FastFile."
+
+
+def _metric_faults(algorithm: dict[str, Any]) -> Iterator[str]:
+    for definition in algorithm.get("MetricDefinitions") or []:
+        name, text = definition["Name"], definition["Regex"]
+        try:
+            re.compile(text)
+        except re.error as error:
+            yield f"The Regex of the metric {name} is {text!r}, which is no regular expression: {error}"
 
 
 def _tag_faults(request: dict[str, Any]) -> Iterator[str]:

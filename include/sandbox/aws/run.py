@@ -19,7 +19,7 @@ from include.sandbox.aws.hosts import Cluster, Host
 from include.sandbox.aws.spot import Interruptions
 from include.sandbox.aws.training_job import TrainingJob, now
 
-_SYNC_SECONDS = 0.5
+_SYNC_SECONDS = 0.1
 INTERRUPTED = "Interrupted"
 DAY = 86400
 
@@ -155,7 +155,7 @@ class Run:
             ("output", [host.output_data for host in self._hosts]),
         ]
         for name, folders in packed:
-            if self.job.request["OutputDataConfig"].get("CompressionType") == "NONE":
+            if not self.job.compresses:
                 for path, file in container.files_of(folders).items():
                     objects.upload(self.job.output_uri(f"{name}/{path}"), file)
                 continue

@@ -77,7 +77,12 @@ class TrainingJob:
     @property
     def artefact_uri(self) -> str:
         """Where the model is uploaded to."""
-        return self.output_uri("model.tar.gz")
+        return self.output_uri("model.tar.gz" if self.compresses else "model/")
+
+    @property
+    def compresses(self) -> bool:
+        """Whether the outputs are packed into archives."""
+        return bool(self.request["OutputDataConfig"].get("CompressionType") != "NONE")
 
     def output_uri(self, name: str) -> str:
         """Address of an output file of this job."""

@@ -194,3 +194,17 @@ def test_a_deleted_job_is_gone(server: Server, train: Train) -> None:
     sagemaker.delete_training_job(TrainingJobName=name)
     with pytest.raises(ClientError, match="not found"):
         sagemaker.describe_training_job(TrainingJobName=name)
+
+
+def test_outputs_are_left_unpacked_where_asked(server: Server, train: Train) -> None:
+    output = {"S3OutputPath": f"s3://{BUCKET}/out", "CompressionType": "NONE"}
+    job = train(WRITE_MODEL, OutputDataConfig=output)
+    base = f"s3://{BUCKET}/out/{job['TrainingJobName']}/output/"
+    assert job["ModelArtifacts"]["S3ModelArtifacts"] == f"{base}model/"
+    prefix = base.removeprefix(f"s3://{BUCKET}/")
+    listed = server.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"]
+    assert [item["Key"].removeprefix(prefix) for item in listed] == [
+        "model/arguments.json",
+        "model/environment.json",
+        "output/report.txt",
+    ]

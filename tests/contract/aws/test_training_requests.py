@@ -105,6 +105,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "nothing to run": ({"HyperParameters": {"eta": "0.1"}}, "It runs ContainerEntrypoint, or the script"),
     "a launcher": ({"HyperParameters": SCRIPT | {"sagemaker_mpi_enabled": "true"}}, "sagemaker_mpi_enabled"),
     "a spot tag that says nothing": ({"Tags": [{"Key": "sandbox:spot", "Value": "twice"}]}, "expected words like"),
+    "a metric that is no expression": (
+        {"AlgorithmSpecification": IMAGE | {"MetricDefinitions": [{"Name": "f1", "Regex": "f1=("}]}},
+        "The Regex of the metric f1 is 'f1=\\('",
+    ),
     "a role that does not exist": (
         {"RoleArn": "arn:aws:iam::123456789012:role/nobody"},
         "Could not assume role arn:aws:iam::123456789012:role/nobody",
