@@ -73,15 +73,14 @@ class SecretsApi:
         """Return the call on the one secret that its SecretId names, if the caller may make it."""
 
         def carry_out(context: Context, given: Input) -> Mapping[str, Any]:
-            with self._store.lock:
-                secret = self._store.find(context.region, given["SecretId"])
-                _authorize(context, name, secret.arn if secret else given["SecretId"], secret)
-                if secret is None:
-                    raise _not_found()
-                result = {"ARN": secret.arn, "Name": secret.name, **call(secret, given)}
-                if saves:
-                    self._store.save()
-                return result
+            secret = self._store.find(context.region, given["SecretId"])
+            _authorize(context, name, secret.arn if secret else given["SecretId"], secret)
+            if secret is None:
+                raise _not_found()
+            result = {"ARN": secret.arn, "Name": secret.name, **call(secret, given)}
+            if saves:
+                self._store.save()
+            return result
 
         return self._whole(carry_out)
 

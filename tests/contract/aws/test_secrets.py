@@ -19,6 +19,7 @@ TRUST = {
 }
 READ_SECRET = """
 import sys, boto3, botocore
+print(boto3.client("sts").get_caller_identity()["Arn"])
 try:
     print("got " + boto3.client("secretsmanager").get_secret_value(SecretId=sys.argv[2])["SecretString"])
 except botocore.exceptions.ClientError as error:
@@ -209,7 +210,7 @@ def test_a_job_reads_the_secret_only_if_its_role_may(server: Server, secrets: An
     server.client("sagemaker").create_training_job(**request)
     wait_for_end(server, job)
     expected = "got swordfish" if case == "allowed" else "refused AccessDeniedException 0"
-    assert log_lines(server, job) == [expected]
+    assert log_lines(server, job) == [f"arn:aws:sts::123456789012:assumed-role/{role}/SageMaker", expected]
     assert value(secrets, name) == "swordfish", "the account's own keys read it all the same"
 
 
