@@ -63,7 +63,7 @@ def make(dag_id, operator=SageMakerTrainOperator, **arguments):
 
 waiting = make("waiting", deferrable=False)
 deferring = make("deferring", deferrable=True)
-limited = make("limited", deferrable=False, execution_timeout=timedelta(seconds=4), retries=0)
+limited = make("limited", deferrable=False, execution_timeout=timedelta(seconds=10), retries=0)
 impatient = make("impatient", ImpatientOperator, deferrable=True, retries=0)
 """
 

@@ -12,7 +12,7 @@ import pytest
 from running_demo import until
 
 from .bundle import DEFERRING, IMPATIENT, LIMITED, TASK, WAITING
-from .deployment import Deployment, Person, Run
+from .deployment import Deployment, Person, Run, assert_one_after_the_other
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -82,9 +82,11 @@ def test_a_run_begun_anew_waits_for_its_job(deployment: Deployment, runs: dict[s
     story = f"{restart}: {ended}, {[attempt['TrainingJobStatus'] for attempt in attempts]}"
     print(story)
     assert ended == "success", story
-    assert [attempt["TrainingJobStatus"] for attempt in attempts] == ["Completed"], story
+    assert_one_after_the_other(attempts, story)
+    # Airflow gives a task that runs in a worker five seconds to ask why it ends; one that cannot, stops its job.
+    assert len(attempts) == 1 or restart == "cleared while it waits", story
     result = deployment.api.xcom(run.dag_id, run.run_id, TASK)
-    assert result["job_name"] == attempts[0]["TrainingJobName"], story
+    assert result["job_name"] == attempts[-1]["TrainingJobName"], story
 
 
 def test_nothing_is_left_at_work(deployment: Deployment, runs: dict[str, Run]) -> None:
@@ -98,7 +100,8 @@ def test_nothing_is_left_at_work(deployment: Deployment, runs: dict[str, Run]) -
 def test_no_job_is_left_whenever_its_task_is_marked_failed(deployment: Deployment, wave: int) -> None:
     moments = random.Random(f"{SEED}/{wave}")  # noqa: S311
     waits = {deployment.trigger(dag_id, LONG): moments.uniform(0, 5) for dag_id in 2 * (WAITING, DEFERRING)}
-    story = f"seed {SEED}, wave {wave}, marked so many seconds after the task's start: {waits}"
+    moments_told = [f"{run.dag_id} {wait:.1f}" for run, wait in waits.items()]
+    story = f"seed {SEED}, wave {wave}, marked so many seconds after the task's start: {moments_told}"
     marked = {run: Thread(target=mark_after, args=(deployment, run, wait)) for run, wait in waits.items()}
     for thread in marked.values():
         thread.start()
@@ -108,7 +111,7 @@ def test_no_job_is_left_whenever_its_task_is_marked_failed(deployment: Deploymen
     until(lambda: not deployment.workers(), 30, f"nobody at work: {story}")
     jobs = [job["TrainingJobName"] for run in waits for job in deployment.attempts(run)]
     until(lambda: {deployment.describe(name)["TrainingJobStatus"] for name in jobs} <= {"Stopped"}, 30, story)
-    print(story, len(jobs))
+    print(f"{story}; jobs: {len(jobs)}")
 
 
 def mark_after(deployment: Deployment, run: Run, seconds: float) -> None:
