@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
+import weakref
 from pathlib import Path
 
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -31,6 +32,8 @@ class JobRunner:
         self._endpoint_url = endpoint_url
         self._stop_grace = stop_grace
         self._runs: dict[str, Run] = {}
+        self._forgotten: weakref.WeakSet[TrainingJob] = weakref.WeakSet()
+        self._files_lock = threading.Lock()
 
     def restore(self) -> None:
         """Bring the jobs of an earlier process back; the ones it left running are retried, or Failed."""
@@ -69,12 +72,16 @@ class JobRunner:
                 run.stop()
 
     def save(self, job: TrainingJob) -> None:
-        """Write the job down as it is now."""
-        write_atomically(self._path(job), job.to_json().encode())
+        """Write the job down as it is now, unless it has been deleted meanwhile."""
+        with self._files_lock:
+            if job not in self._forgotten:
+                write_atomically(self._path(job), job.to_json().encode())
 
     def forget(self, job: TrainingJob) -> None:
         """Delete what is kept of an ended job."""
-        self._path(job).unlink(missing_ok=True)
+        with self._files_lock:
+            self._forgotten.add(job)
+            self._path(job).unlink(missing_ok=True)
 
     def _path(self, job: TrainingJob) -> Path:
         return self._jobs_dir / job.region / f"{job.training_job_name}.json"

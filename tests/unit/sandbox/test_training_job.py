@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from include.sandbox.aws import training_job, warm_pool
+from include.sandbox.aws.runner import JobRunner
 from include.sandbox.aws.training_job import TrainingJob
 
 START = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
@@ -78,6 +80,15 @@ def test_a_job_written_down_and_read_is_the_same(clock: Clock) -> None:
     job = job_of(resources={"KeepAlivePeriodInSeconds": 60})
     described = passes(job, clock, ("Downloading", 1), ("Training", 2))
     assert TrainingJob.from_json(job.to_json()).describe() == described
+
+
+def test_a_deleted_job_is_not_written_down_again(tmp_path: Path) -> None:
+    job, runner = job_of(), JobRunner(tmp_path, endpoint_url="", stop_grace=0)
+    runner.save(job)
+    assert list(tmp_path.rglob("job.json"))
+    runner.forget(job)
+    runner.save(job)
+    assert list(tmp_path.rglob("job.json")) == []
 
 
 def test_a_job_starts_again_as_often_as_it_may() -> None:
