@@ -48,16 +48,6 @@ def download(uri: str, path: Path) -> None:
             rest -= len(piece)
 
 
-def write(uri: str, body: bytes) -> None:
-    """Store an object; FileNotFoundError where the bucket is missing."""
-    bucket, name = split(uri)
-    digests = Digests(set())
-    digests.update(body)
-    with _store.draft() as (file, handle):
-        handle.write(body)
-    _put(uri, bucket, name, Body(file, len(body), digests.md5.hexdigest()))
-
-
 def upload(uri: str, path: Path) -> None:
     """Store the content of a file; FileNotFoundError where the bucket is missing."""
     bucket, name = split(uri)
@@ -67,7 +57,11 @@ def upload(uri: str, path: Path) -> None:
             digests.update(piece)
             handle.write(piece)
         size = handle.tell()
-    _put(uri, bucket, name, Body(file, size, digests.md5.hexdigest()))
+    about = About(headers={"content-type": "binary/octet-stream"})
+    try:
+        _store.put(bucket, name, Body(file, size, digests.md5.hexdigest()), about, check=lambda _: None)
+    except ObjectError:
+        raise FileNotFoundError(f"no S3 bucket {bucket!r} for {uri}") from None
 
 
 def list_under(uri: str) -> list[tuple[str, str]]:
@@ -79,11 +73,3 @@ def list_under(uri: str) -> list[tuple[str, str]]:
         names = []
     base = prefix[: prefix.rfind("/") + 1]
     return [(name.removeprefix(base), f"s3://{bucket}/{name}") for name in names if not name.endswith("/")]
-
-
-def _put(uri: str, bucket: str, name: str, body: Body) -> None:
-    about = About(headers={"content-type": "binary/octet-stream"})
-    try:
-        _store.put(bucket, name, body, about, check=lambda _: None)
-    except ObjectError:
-        raise FileNotFoundError(f"no S3 bucket {bucket!r} for {uri}") from None
