@@ -59,6 +59,7 @@ class TrainingRun:
         self._try_id = try_id
         self._on_name = on_name
         self.name: str | None = None
+        self._is_abandoned = False
         self.stopped: list[dict[str, Any]] = []
 
     def find_or_create(self, spec: TrainingSpec, files: Mapping[str, bytes], on_existing: OnExisting) -> dict[str, Any]:
@@ -93,6 +94,7 @@ class TrainingRun:
             else:
                 log.info("Training job %s: %s", name, action.value)
                 self._settle(name)
+                self._refuse_if_abandoned(name)
                 return description
 
     def find_again(self, specify: Callable[[], TrainingSpec]) -> str | None:
@@ -129,6 +131,10 @@ class TrainingRun:
             for line in job_log.new_lines():
                 log.info("%s", line)
         return description
+
+    def abandon(self) -> None:
+        """Create no job any more; one that is being created at this moment is stopped as soon as it is there."""
+        self._is_abandoned = True
 
     def stop_and_wait(self, name: str) -> dict[str, Any] | None:
         """Stop a job and wait until it has; return its last description, which tells if it has not in time."""
@@ -169,10 +175,17 @@ class TrainingRun:
         # Before it is created: a crash in between leaves a name without a job, and never a job without its name.
         self._remember(name)
         self._settle(name)
+        self._refuse_if_abandoned(name)
         created = self._hook.create(request)
         if created:
             log.info("Training job %s created from %s", name, source_uri)
+        self._refuse_if_abandoned(name)
         return created
+
+    def _refuse_if_abandoned(self, name: str) -> None:
+        if self._is_abandoned:
+            self._hook.insist_on_stop(name)
+            raise TrainingError(f"training job {name} is not wanted any more: its task was ended")
 
     def _stop_older(self) -> None:
         """Stop the task's job of before: of another specification, or of another try where each has its own."""

@@ -155,12 +155,16 @@ class SageMakerTrainOperator(TrainingArguments):
 
     def on_kill(self) -> None:
         """Stop the task's job, unless the task was cleared and is to run again; nothing if it has ended."""
-        if self._run is None or not (name := self._run.name):
+        if self._run is None:
             return
+        name = self._run.name
         # In threads of their own, and not for long: the signal may have interrupted a call whose lock they need.
         state = within(_ASK_SECONDS, lambda: state_of(self._task_instance)) or UNKNOWN
         if goes_on(state):
             self.log.info("Training job %s goes on: its task is %s", name, state)
+            return
+        self._run.abandon()
+        if name is None:
             return
         self.log.info("Stopping training job %s", name)
         if not within(_STOP_SECONDS, lambda: self._ask_to_stop(name)):

@@ -48,6 +48,25 @@ def test_killing_a_waiting_task_stops_its_job(
     assert wait_for_end(server, name)["TrainingJobStatus"] == "Stopped"
 
 
+@pytest.mark.parametrize("call", ["upload_once", "create"])
+def test_a_task_that_is_killed_while_it_creates_its_job_leaves_none_running(
+    server: Server, operator: Operator, context: Context, jobs: Callable[[], list[str]], call: str
+) -> None:
+    task, original = operator(SLEEP), getattr(SageMakerTrainingHook, call)
+
+    def be_killed_before(*arguments: Any) -> Any:
+        task.on_kill()
+        return original(*arguments)
+
+    with (
+        mock.patch.object(SageMakerTrainingHook, call, be_killed_before),
+        pytest.raises(TrainingError, match="is not wanted any more: its task was ended"),
+    ):
+        task.execute(context)
+    assert all(wait_for_end(server, name)["TrainingJobStatus"] == "Stopped" for name in jobs())
+    assert len(jobs()) == (call == "create")
+
+
 def test_killing_a_deferred_task_stops_its_job(
     server: Server, operator: Operator, context: Context, started_job: Callable[[], str]
 ) -> None:
