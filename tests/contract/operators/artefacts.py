@@ -11,12 +11,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import xgboost as xgb
 from sklearn.metrics import f1_score, roc_auc_score
 
+from include.training.trainer import artefact, linear, reading
+from include.training.trainer.cluster import Cluster
+from include.training.trainer.dataset import build_dataset
+from include.training.trainer.hyperparameters import parse_hyperparameters
+from include.training.trainer.job import Feature, Job
 from snowmaker.artefact import build_model, unpack
 
-from .weekly_data import FEATURES, HOLDOUT, TEXT, UNSEEN, WEEKS, model_input
+from .weekly_data import FEATURES, HOLDOUT, NUMBERS, TEXT, UNSEEN, WEEKS, model_input
 
 _KINDS = ["c" if name in TEXT else "q" for name in FEATURES]
 
@@ -58,6 +64,32 @@ def make_artefact(folder: Path, frame: pd.DataFrame, **parameters: Any) -> MadeA
     (folder / "model.tar.gz").write_bytes(archive)
     (folder / "unpacked").mkdir()
     return MadeArtefact(archive, metrics, build_model(unpack(folder / "model.tar.gz", folder / "unpacked")))
+
+
+def make_linear_artefact(folder: Path, frame: pd.DataFrame) -> MadeArtefact:
+    """Train the linear estimator as a training job does, and pack what it writes."""
+    frame = frame[frame["week"] <= str(HOLDOUT)]
+    week = pa.array(pd.to_datetime(frame["week"]).dt.date, pa.date32())
+    columns = [pa.array(frame[name], pa.string()).dictionary_encode() for name in TEXT]
+    columns += [pa.array(frame[name].astype(float), from_pandas=True) for name in NUMBERS]
+    label = pa.array(frame["APPROVED"].astype(int))
+    table = pa.table([*columns, label, week], names=[*FEATURES, "APPROVED", reading.WEEK])
+    features = tuple(Feature(name, "categorical" if name in TEXT else "numeric") for name in FEATURES)
+    job = Job(
+        secret_id="login", table='"T"', week_column="WEEK", features=features, label="APPROVED",
+        task="binary_classification", holdout_from=HOLDOUT.start, seed=1, estimator="linear",
+    )  # fmt: skip
+    hyperparameters = parse_hyperparameters([], "linear")
+    dataset = build_dataset(table, job, Cluster())
+    model = linear.fit(dataset, job, hyperparameters)
+    holdout = (dataset.targets("holdout"), model.scores)
+    snapshot = reading.Snapshot("2026-02-09T00:00:00+00:00", table.num_rows, by_key=False)
+    card = artefact.build_card(model, dataset, holdout, job, hyperparameters, snapshot, Cluster())
+    artefact.write_artefact(model, dataset.columns, card, folder)
+    archive = _pack({path.name: path.read_bytes() for path in sorted(folder.iterdir())})
+    (folder / "model.tar.gz").write_bytes(archive)
+    (folder / "unpacked").mkdir()
+    return MadeArtefact(archive, card["metrics"], build_model(unpack(folder / "model.tar.gz", folder / "unpacked")))
 
 
 def _files(booster: xgb.Booster, categories: dict[str, list[str]], metrics: dict[str, float]) -> dict[str, bytes]:

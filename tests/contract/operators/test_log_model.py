@@ -19,7 +19,7 @@ from snowflake.snowpark import Session
 
 from snowmaker.exceptions import ArtefactError, ModelVersionError
 
-from .artefacts import make_artefact
+from .artefacts import make_artefact, make_linear_artefact
 from .lab import BUCKET, Lab, Model, fresh, task_context
 from .weekly_data import FEATURES, UNSEEN, WEEKS, model_input
 
@@ -168,6 +168,18 @@ def test_its_dependencies_are_pinned_exactly(logged: ModelVersion, tmp_path: Pat
     pins = (tmp_path / "model" / "env" / "conda.yml").read_text()
     for name in ("xgboost", "scikit-learn", "pandas", "numpy"):
         assert f"{name}=={metadata.version(name)}" in pins
+
+
+def test_a_linear_model_scores_in_the_warehouse_as_it_does_here(lab: Lab, model: Model, tmp_path: Path) -> None:
+    artefact = make_linear_artefact(tmp_path / "linear", lab.frame)
+    version = model.log(lab.upload(artefact))["model_version"]
+    week = WEEKS[6]  # with a county that the training rows have not
+    model.score(week, model_version=version)
+    predictions = model.predicted()
+    rows = lab.frame[lab.frame["week"] == str(week)]
+    found = sorted(zip(predictions["LOAN_ID"], predictions["SCORE"].astype(float).round(6), strict=True))
+    assert found == sorted(zip(rows["LOAN_ID"], artefact.scores(rows).round(6), strict=True))
+    assert artefact.metrics["roc_auc"] > 0.7
 
 
 def test_an_artefact_that_is_not_there_or_not_one_is_told(lab: Lab, model: Model) -> None:
