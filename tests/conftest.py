@@ -14,6 +14,8 @@ from include.sandbox import process
 
 # Before anything imports Airflow: its home is not the one of whoever runs the tests.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="snowmaker-tests-")
+# Before anything imports XGBoost: its threads spin at barriers, which on busy cores takes many times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Folders whose tests share an Airflow that takes long to get ready: one process runs all of a folder's.
 ONE_PROCESS = ("tests/e2e/demo", "tests/e2e/kills")

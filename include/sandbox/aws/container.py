@@ -111,6 +111,8 @@ def environment(host: Host, request: dict[str, Any], program: Program, aws: dict
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         "HOME": str(host.root),
         "PYTHONUNBUFFERED": "1",
+        # Threads that spin at barriers are of use to a host of its own only; these share the machine's cores.
+        "OMP_WAIT_POLICY": "PASSIVE",
         "TRAINING_JOB_NAME": request["TrainingJobName"],
         "TRAINING_JOB_ARN": arn,
         "CURRENT_HOST": host.name,

@@ -85,6 +85,7 @@ def test_a_script_sees_none_of_the_server_s_own_environment(server: Server, trai
             "REQUESTS_CA_BUNDLE",
             "AWS_CA_BUNDLE",
             "PYTHONUNBUFFERED",
+            "OMP_WAIT_POLICY",
             "AWS_ENDPOINT_URL",
             "AWS_DEFAULT_REGION",
             "AWS_REGION",
