@@ -75,9 +75,11 @@ def test_your_own_model_works_word_for_word(checkout: Path, api: AirflowApi) -> 
             run(checkout, [*session, text])
             for dag_id in re.findall(r"dags trigger (\w+)", text):
                 wait_for_success(api, dag_id)
-    (query,) = queries
-    found = run(checkout, [*session, f"python - <<'EOF'\n{ASK.format(query=query)}\nEOF"])
-    assert found.count("datetime.date(2026, 3, 23)") == 5
+    predictions, costs = (
+        run(checkout, [*session, f"python - <<'EOF'\n{ASK.format(query=query)}\nEOF"]) for query in queries
+    )
+    assert predictions.count("datetime.date(2026, 3, 23)") == 5
+    assert re.fullmatch(r"\[\('retrain-churn-train-\w+', 'Completed', 'ml\.m5\.xlarge', \d+, 0\.\d+\)\]\n", costs)
 
 
 ASK = """
