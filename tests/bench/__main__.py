@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from bench import frames, inference, install, loop, parse, read, server, submit
+from bench import frames, inference, install, loop, parse, read, server, submit, training
 from bench.figure import Figure
 
 RESULTS = Path(__file__).parents[2] / ".bench" / "results.json"
@@ -19,6 +19,7 @@ BENCHMARKS = {
     "read": read.measure,
     "server": server.measure,
     "submit": submit.measure,
+    "training": training.measure,
 }
 
 

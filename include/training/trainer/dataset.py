@@ -98,6 +98,7 @@ class Dataset:
     def release(self) -> None:
         """Let go of the rows once they are no more needed."""
         self.table = None
+        pa.default_memory_pool().release_unused()
 
 
 def build_dataset(table: pa.Table, job: Job, cluster: Cluster) -> Dataset:
