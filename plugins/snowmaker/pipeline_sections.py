@@ -113,7 +113,7 @@ class TrainingSection(Section):
         f"{MAX_COMBINATIONS}) is a training job; the best by monitoring.performance.metric is logged.",
     )
     image_uri: str | None = Field(None, description="Training image; default: SageMaker's XGBoost image.")
-    framework_version: str = Field("3.0-5", description="Version of SageMaker's XGBoost image.")
+    framework_version: str = Field("3.2-0", description="Version of SageMaker's XGBoost image.")
     instance_type: str = "ml.m5.xlarge"
     instance_count: int = Field(1, ge=1, description="Training instances; each reads its share of the rows.")
     volume_size_gb: int = Field(30, ge=1)

@@ -73,7 +73,7 @@ class TrainingArguments(AwsBaseOperator[SageMakerTrainingHook]):
         recency_half_life_weeks: float | str | None = None,
         code_commit: str | None = None,
         image_uri: str | None = None,
-        framework_version: str = "3.0-5",
+        framework_version: str = "3.2-0",
         instance_type: str = "ml.m5.xlarge",
         instance_count: int = 1,
         volume_size_gb: int = 30,
