@@ -88,7 +88,7 @@ class RunCosts:
             replace_rows(
                 session,
                 table,
-                lock=f"{table.quoted} {row['JOB_NAME']}",
+                lock=table.quoted,
                 holder=row["RUN_ID"],
                 statements=[
                     tables.delete_rows(table, JOB_NAME=row["JOB_NAME"]),

@@ -198,3 +198,19 @@ def test_schemas_are_shown_with_their_dates(cursor: SnowflakeCursor) -> None:
     name = cursor.execute("SELECT CURRENT_SCHEMA()").fetchone()[0]
     age = datetime.datetime.now(datetime.UTC) - shown(cursor, "SCHEMAS", name)["created_on"]
     assert abs(age) < datetime.timedelta(minutes=5)
+
+
+def test_the_parts_of_a_name_may_hold_spaces_and_signs(connection: SnowflakeConnection) -> None:
+    database = f'"{fresh("run costs")} %"'
+    table = f'{database}."s %"."t ""1"" %"'
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {database}")
+        try:
+            cursor.execute(f'CREATE SCHEMA {database}."s %"')
+            cursor.execute(f"CREATE TABLE IF NOT EXISTS {table} (N NUMBER)")
+            cursor.execute(f"INSERT INTO {table} SELECT 2")
+            assert cursor.execute(f"SELECT N FROM {table}").fetchall() == [(2,)]
+            cursor.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT 3 AS N")
+            assert cursor.execute(f"SELECT N FROM {table}").fetchall() == [(3,)]
+        finally:
+            cursor.execute(f"DROP DATABASE {database}")
