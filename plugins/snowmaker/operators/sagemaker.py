@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferralError, TaskDeferralTimeout
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # Airflow kills a task's process 5 s after it has told it so.
-_ASK_SECONDS, _STOP_SECONDS = 1.5, 3.0
+_ASK_SECONDS, _ASK_AGAIN_SECONDS, _STOP_SECONDS = 0.5, 2.0, 3.0
 
 
 class SageMakerTrainOperator(TrainingArguments):
@@ -155,18 +156,30 @@ class SageMakerTrainOperator(TrainingArguments):
 
     def on_kill(self) -> None:
         """Stop the task's job, unless the task was cleared and is to run again; nothing if it has ended."""
-        if self._run is None:
+        run = self._run
+        if run is None:
             return
-        name = self._run.name
-        # In threads of their own, and not for long: the signal may have interrupted a call whose lock they need.
-        state = within(_ASK_SECONDS, lambda: state_of(self._task_instance)) or UNKNOWN
+        state = within(_ASK_SECONDS, lambda: state_of(self._task_instance))
+        if state is not None:
+            self._stop_if_not_wanted(run, state)
+        else:
+            # The signal may have interrupted a call whose lock the question needs: it goes on when this returns.
+            Thread(target=self._ask_again, args=(run,), daemon=True).start()
+
+    def _ask_again(self, run: TrainingRun) -> None:
+        state = within(_ASK_AGAIN_SECONDS, lambda: state_of(self._task_instance))
+        self._stop_if_not_wanted(run, state or UNKNOWN)
+
+    def _stop_if_not_wanted(self, run: TrainingRun, state: str) -> None:
+        name = run.name
         if goes_on(state):
             self.log.info("Training job %s goes on: its task is %s", name, state)
             return
-        self._run.abandon()
+        run.abandon()
         if name is None:
             return
-        self.log.info("Stopping training job %s", name)
+        self.log.info("Stopping training job %s: its task is %s", name, state)
+        # In a thread of its own, for the same reason.
         if not within(_STOP_SECONDS, lambda: self._ask_to_stop(name)):
             self.log.error("SageMaker has not answered yet whether training job %s is being stopped", name)
 

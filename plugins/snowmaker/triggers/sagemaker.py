@@ -50,6 +50,7 @@ class SageMakerTrainingTrigger(BaseTrigger):
         self.region_name = region_name
         self.verify = verify
         self.botocore_config = botocore_config
+        self._stopping: asyncio.Future[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return all that makes the same trigger elsewhere."""
@@ -82,6 +83,17 @@ class SageMakerTrainingTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look until the job has ended."""
+        try:
+            async for event in self._watch():
+                yield event
+        except asyncio.CancelledError as ended:
+            # With a reason if a person has ended the task. Airflow cancels a trigger anew every round until it is gone,
+            # and may so break off its own call of on_kill before it has begun.
+            if ended.args:
+                self._begin_to_stop()
+            raise
+
+    async def _watch(self) -> AsyncIterator[TriggerEvent]:
         delay, failures, throttled = None, 0, False
         while True:
             try:
@@ -111,12 +123,21 @@ class SageMakerTrainingTrigger(BaseTrigger):
         Airflow calls this also for a task that was cleared, whose next try waits for the same job, and for a trigger
         that another triggerer has taken over.
         """
-        state = await asyncio.to_thread(state_of, self.task_instance)
+        await asyncio.shield(self._begin_to_stop())
+
+    def _begin_to_stop(self) -> asyncio.Future[None]:
+        """Do it in a thread, once, whatever becomes of whoever waits for it."""
+        if self._stopping is None:
+            self._stopping = asyncio.ensure_future(asyncio.to_thread(self._stop_if_not_wanted))
+        return self._stopping
+
+    def _stop_if_not_wanted(self) -> None:
+        state = state_of(self.task_instance)
         if goes_on_after_deferral(state):
             self.log.info("Training job %s goes on: its task is %s", self.job_name, state)
             return
         self.log.info("Stopping training job %s: its task is %s", self.job_name, state)
-        await asyncio.to_thread(self.hook.insist_on_stop, self.job_name)
+        self.hook.insist_on_stop(self.job_name)
 
     def _look(self) -> tuple[bool, list[str]]:
         ended = is_ended(self.hook.look(self.job_name))

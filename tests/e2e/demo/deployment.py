@@ -28,7 +28,7 @@ class PersonsApi(AirflowApi):
     def clear(self, dag_id: str, run_id: str) -> None:
         """Clear a whole run, so that it runs again."""
         body = {"dry_run": False, "only_failed": False}
-        self._client.post(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/clear", json=body).raise_for_status()
+        self._send("POST", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/clear", json=body)
 
     def xcom_values(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
         """Return all that a task has given to other tasks, by key."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -221,6 +222,54 @@ def test_a_trigger_whose_task_was_deleted_stops_the_job() -> None:
     trigger.hook.insist_on_stop.assert_called_once_with("n")
 
 
+@pytest.mark.parametrize(("reason", "is_stopped"), [("a person has ended it", True), (None, False)])
+def test_a_trigger_that_is_ended_while_it_looks_stops_the_job_although_nobody_waits(
+    reason: str | None, is_stopped: bool
+) -> None:
+    trigger = make_trigger()
+    trigger.__dict__["hook"] = make_hook()
+    looking = threading.Event()
+    trigger.hook.look.side_effect = lambda _: looking.set() or RUNNING
+
+    async def end_while_it_looks() -> None:
+        waiting = asyncio.create_task(anext(trigger.run()))
+        await asyncio.to_thread(looking.wait, 10)
+        waiting.cancel(reason)
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        if trigger._stopping:
+            await trigger._stopping
+
+    states = {"run": {"train": "failed"}}
+    with mock.patch.object(RuntimeTaskInstance, "get_task_states", autospec=True, return_value=states):
+        asyncio.run(end_while_it_looks())
+    assert trigger.hook.insist_on_stop.called is is_stopped
+
+
+def test_a_trigger_that_is_ended_again_meanwhile_stops_the_job_all_the_same() -> None:
+    trigger = make_trigger()
+    trigger.__dict__["hook"] = make_hook()
+    asked, answered = threading.Event(), threading.Event()
+
+    def answer(**_: Any) -> dict[str, dict[str, str]]:
+        asked.set()
+        answered.wait(10)
+        return {"run": {"train": "failed"}}
+
+    async def end_twice() -> None:
+        ending = asyncio.create_task(trigger.on_kill())
+        await asyncio.to_thread(asked.wait, 10)
+        ending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await ending
+        answered.set()
+        await trigger._begin_to_stop()
+
+    with mock.patch.object(RuntimeTaskInstance, "get_task_states", side_effect=answer):
+        asyncio.run(end_twice())
+    trigger.hook.insist_on_stop.assert_called_once_with("n")
+
+
 # The operator's life
 
 
@@ -236,6 +285,30 @@ def test_a_killed_task_stops_its_job_unless_it_is_to_run_again(state: str | None
     ):
         task.on_kill()
     assert task.hook.insist_on_stop.called is is_stopped
+
+
+@pytest.mark.parametrize(("state", "is_stopped"), [("failed", True), ("restarting", False)])
+def test_a_task_killed_in_a_call_to_airflow_asks_again_when_that_is_over(state: str, is_stopped: bool) -> None:
+    task = make_task()
+    run = task._begin({"ti": INSTANCE})
+    run.name = "n"
+    call_is_over, decided = threading.Event(), threading.Event()
+
+    def answer(**_: Any) -> dict[str, dict[str, str]]:
+        call_is_over.wait(10)
+        return {"run": {"train": state}}
+
+    task.hook.insist_on_stop.side_effect = task.hook.stop.side_effect = lambda _: decided.set()
+    decide = task._stop_if_not_wanted
+    with (
+        mock.patch.object(RuntimeTaskInstance, "get_task_states", side_effect=answer),
+        mock.patch.object(task, "_stop_if_not_wanted", side_effect=lambda *a: (decide(*a), decided.set())),
+    ):
+        task.on_kill()
+        assert not decided.is_set()
+        call_is_over.set()
+        assert decided.wait(10)
+    assert (task.hook.insist_on_stop.called or task.hook.stop.called) is is_stopped
 
 
 def test_a_task_that_somebody_has_ended_does_not_defer() -> None:
