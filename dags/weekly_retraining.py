@@ -53,6 +53,7 @@ def train(pipeline: Pipeline, training_set: XComArg) -> XComArg:
         "label": source.label.name,
         "week_column": source.week_column.name,
         "task": pipeline.task,
+        "threshold": pipeline.model.threshold,
         "holdout_from": training_set["holdout_first"],
         "max_runtime_seconds": 60 * training.max_runtime_minutes,
         "max_wait_seconds": 60 * training.max_wait_minutes if training.max_wait_minutes else None,

@@ -81,6 +81,7 @@ class TrainingSpec:
     estimator: Estimator
     class_weight: ClassWeight | None
     reader: Reader
+    threshold: float
     hyperparameters: Mapping[str, Any]
     secret_id: str
     role_arn: str
@@ -115,6 +116,7 @@ class TrainingSpec:
             "estimator": self.estimator,
             "class_weight": self.class_weight,
             "reader": self.reader,
+            "threshold": self.threshold,
             "code_commit": self.code_commit,
         }
         return json.dumps(content, indent=1).encode()

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from snowmaker.training_job import Resources, TrainingSpec
 
 METRICS = {
-    "binary_classification": ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss"),
+    "binary_classification": (
+        "accuracy",
+        "precision",
+        "recall",
+        "f1",
+        "roc_auc",
+        "pr_auc",
+        "log_loss",
+        "brier",
+    ),
     "multiclass_classification": ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss"),
     "regression": ("rmse", "mae", "r2"),
 }

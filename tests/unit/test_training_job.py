@@ -32,6 +32,8 @@ def make_spec(**changes: Any) -> TrainingSpec:
             "estimator": "xgboost",
             "class_weight": None,
             "reader": "connector",
+            "threshold": 0.5,
+            "threshold": 0.5,
             "hyperparameters": {"max_depth": 4, "eta": 0.1, "tree_method": "hist"},
             "secret_id": "snowflake",
             "role_arn": "arn:aws:iam::123456789012:role/train",
@@ -106,5 +108,6 @@ def test_the_document_says_all_that_the_training_code_asks_for() -> None:
         "estimator": "xgboost",
         "class_weight": "balanced",
         "reader": "connector",
+        "threshold": 0.5,
         "code_commit": "abc",
     }

@@ -32,6 +32,7 @@ def request_of(*, more: dict[str, Any] | None = None, tags: dict[str, str] | Non
         estimator="xgboost",
         class_weight=None,
         reader="connector",
+        threshold=0.5,
         hyperparameters={"max_depth": 4, "eta": 0.1, "tree_method": "hist"},
         secret_id="snowflake",
         role_arn="arn:aws:iam::123456789012:role/train",

@@ -9,15 +9,17 @@ from sklearn import metrics
 
 from .labels import Floats
 
-THRESHOLD = 0.5
 _POINTS = 100
 _BINS = 10
 
 
-def evaluate(task: str, target: Floats, scores: Floats, classes: tuple[Any, ...] | None) -> dict[str, float | None]:
+def evaluate(
+    task: str, target: Floats, scores: Floats, classes: tuple[Any, ...] | None, threshold: float
+) -> dict[str, float | None]:
     """Return the metrics of a task; None where one is not defined, e.g. ROC AUC of a single class.
 
     :param scores: probability of the second class, a row of probabilities, or the predicted number
+    :param threshold: probability from which a binary classification predicts the second class
     """
     if task == "regression":
         return {
@@ -26,7 +28,7 @@ def evaluate(task: str, target: Floats, scores: Floats, classes: tuple[Any, ...]
             "r2": float(metrics.r2_score(target, scores)) if len(target) > 1 else None,
         }
     scores = _add_up_to_one(scores)
-    predicted = predict_class(task, scores)
+    predicted = predict_class(task, scores, threshold)
     average = "binary" if task == "binary_classification" else "macro"
     labels = list(range(len(classes or ())))
     chosen = None if average == "binary" else labels
@@ -48,13 +50,14 @@ def evaluate(task: str, target: Floats, scores: Floats, classes: tuple[Any, ...]
 
 
 def confusion_matrix(
-    task: str, target: Floats, scores: Floats, classes: tuple[Any, ...] | None
+    task: str, target: Floats, scores: Floats, classes: tuple[Any, ...] | None, threshold: float
 ) -> list[list[int]] | None:
     """Count rows by true class (row) and predicted class (column); None for regression."""
     if classes is None:
         return None
     labels = list(range(len(classes)))
-    counted: list[list[int]] = metrics.confusion_matrix(target, predict_class(task, scores), labels=labels).tolist()
+    predicted = predict_class(task, scores, threshold)
+    counted: list[list[int]] = metrics.confusion_matrix(target, predicted, labels=labels).tolist()
     return counted
 
 
@@ -77,10 +80,10 @@ def curves(task: str, target: Floats, scores: Floats) -> dict[str, list[Any]] | 
     return {"roc": roc, "precision_recall": precision_recall, "calibration": _calibration(target, scores)}
 
 
-def predict_class(task: str, scores: Floats) -> Floats:
-    """Return each row's class number: from 0.5 on the second class of two, the likeliest of several."""
+def predict_class(task: str, scores: Floats, threshold: float) -> Floats:
+    """Return each row's class number: from the threshold on the second class of two, the likeliest of several."""
     if task == "binary_classification":
-        return (scores >= THRESHOLD).astype(np.float64)
+        return (scores >= threshold).astype(np.float64)
     return np.argmax(scores, axis=1).astype(np.float64)
 
 

@@ -35,7 +35,8 @@ class Job:
     ``table`` is a quoted, fully qualified name. Rows whose ``week_column`` is ``holdout_from`` or later are the
     holdout. With ``recency_half_life_weeks`` a training row weighs 0.5 ** (age in weeks / half-life), counted
     from the newest training row. Several hosts share the rows by a hash of ``key``, if that is unique. With
-    ``class_weight`` "balanced" a row weighs rows / (classes * rows of its class), as scikit-learn has it.
+    ``class_weight`` "balanced" a row weighs rows / (classes * rows of its class), as scikit-learn has it. A binary
+    classification predicts the second class from the score ``threshold`` on, which its metrics depend on.
     """
 
     secret_id: str
@@ -52,6 +53,7 @@ class Job:
     estimator: Estimator = "xgboost"
     class_weight: ClassWeight | None = None
     reader: Reader = "connector"
+    threshold: float = 0.5
 
     @property
     def ordered_features(self) -> tuple[Feature, ...]:

@@ -54,6 +54,7 @@ class SageMakerTrainOperator(TrainingArguments):
     :param estimator: xgboost (default), or linear, a regularised linear model
     :param class_weight: balanced: each class weighs as much as the others; default: each row as much
     :param reader: how the job reads its rows: connector (default; Arrow batches) or snowpark
+    :param threshold: score from which a binary classification predicts the class 1, for its metrics (default 0.5)
     :param hyperparameters: the estimator's own, plus num_boost_round and early_stopping_rounds (templated)
     :param seed: seed of the training (templated)
     :param recency_half_life_weeks: age at which a training row counts half; default: all count alike (templated)

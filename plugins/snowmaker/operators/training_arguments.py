@@ -68,6 +68,7 @@ class TrainingArguments(AwsBaseOperator[SageMakerTrainingHook]):
         estimator: Estimator = "xgboost",
         class_weight: ClassWeight | None = None,
         reader: Reader = "connector",
+        threshold: float = 0.5,
         hyperparameters: Mapping[str, Any] | None = None,
         seed: int | str = 7,
         recency_half_life_weeks: float | str | None = None,
@@ -122,6 +123,7 @@ class TrainingArguments(AwsBaseOperator[SageMakerTrainingHook]):
         self.estimator: Estimator = estimator
         self.class_weight: ClassWeight | None = class_weight
         self.reader: Reader = reader
+        self.threshold = threshold
         self.hyperparameters = hyperparameters
         self.seed = seed
         self.recency_half_life_weeks = recency_half_life_weeks
@@ -177,6 +179,7 @@ class TrainingArguments(AwsBaseOperator[SageMakerTrainingHook]):
             estimator=self.estimator,
             class_weight=self.class_weight,
             reader=self.reader,
+            threshold=self.threshold,
             hyperparameters=dict(self.hyperparameters or {}),
             secret_id=self.secret_id,
             role_arn=self.role_arn,
