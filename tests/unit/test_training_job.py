@@ -33,7 +33,6 @@ def make_spec(**changes: Any) -> TrainingSpec:
             "class_weight": None,
             "reader": "connector",
             "threshold": 0.5,
-            "threshold": 0.5,
             "hyperparameters": {"max_depth": 4, "eta": 0.1, "tree_method": "hist"},
             "secret_id": "snowflake",
             "role_arn": "arn:aws:iam::123456789012:role/train",
