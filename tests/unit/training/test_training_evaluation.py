@@ -14,7 +14,7 @@ GIVEN = np.array([0.1, 0.35, 0.6, 0.3, 0.45, 0.9, 0.3, 0.7], dtype=np.float32)
 
 @pytest.mark.parametrize("threshold", [0.3, 0.5, 0.8])
 def test_classes_are_predicted_from_the_threshold_on(threshold: float) -> None:
-    predicted = GIVEN >= threshold
+    predicted = np.greater_equal(GIVEN, threshold)
     found = evaluate("binary_classification", TARGET, GIVEN, (0, 1), threshold)
     assert found["f1"] == pytest.approx(metrics.f1_score(TARGET, predicted))
     assert found["recall"] == pytest.approx(metrics.recall_score(TARGET, predicted))
