@@ -25,7 +25,7 @@ demo: $(INSTALLED) ## Run thirty weeks of a model's life (ONCE=1: stop at the en
 	@exec $(BIN)/python -m include.demo $(if $(ONCE),--once) --rows $(ROWS) --port $(PORT)
 
 test: $(INSTALLED) ## Run all tests (JOBS=1: one after another)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 conformance: $(INSTALLED) ## Run the Snowflake contract tests in an account (SNOWFLAKE_CONFORMANCE=a connection)
 	@test -n "$(SNOWFLAKE_CONFORMANCE)" || { echo "set SNOWFLAKE_CONFORMANCE to a connection's name" >&2; exit 2; }

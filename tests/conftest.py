@@ -6,9 +6,11 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import snowflake.connector
+from xdist.scheduler import LoadFileScheduling
 
 from include.sandbox import process
 
@@ -17,18 +19,25 @@ os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="snowmaker-tests-")
 # Before anything imports XGBoost: its threads spin at barriers, which on busy cores takes many times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# Folders whose tests share an Airflow that takes long to get ready: one process runs all of a folder's.
-ONE_PROCESS = ("tests/e2e/demo", "tests/e2e/kills")
+# Each of its tests needs an Airflow, and two of those at once are more than two cores bear.
+END_TO_END = "tests/e2e"
+
+
+class ByFile(LoadFileScheduling):
+    """Keeps a file's tests in one process, and all end-to-end tests."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return END_TO_END if file.startswith(f"{END_TO_END}/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process, and begin with the ones that take longest."""
-    root = Path(__file__).parents[1]
-    for item in items:
-        folder = item.path.parent.relative_to(root).as_posix()
-        group = folder if folder in ONE_PROCESS else item.path.relative_to(root).as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: "e2e" not in item.path.parts)
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(END_TO_END))
 
 
 @pytest.fixture(scope="session")
