@@ -202,10 +202,20 @@ def split_uri(uri: str) -> tuple[str, str]:
 
 
 def find_image(framework_version: str, region_name: str) -> str:
-    """Return the address of SageMaker's XGBoost image. The SDK that knows it is imported only here."""
+    """Return the address of SageMaker's XGBoost image. The SDK that knows it is imported only here.
+
+    :raises TrainingSetupError: if there is none of that version in the region
+    """
     from sagemaker.core import image_uris
 
-    return str(image_uris.retrieve("xgboost", region_name, version=framework_version))
+    try:
+        return str(image_uris.retrieve("xgboost", region_name, version=framework_version))
+    except ValueError as error:
+        told = " ".join(str(error).split())
+        raise TrainingSetupError(
+            f"there is no XGBoost image of version {framework_version!r} in {region_name}: {told} Mend "
+            f"framework_version, or give image_uri"
+        ) from None
 
 
 @contextmanager

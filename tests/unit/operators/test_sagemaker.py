@@ -15,8 +15,8 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from botocore.exceptions import ClientError
 
-from snowmaker.exceptions import ServiceBusyError, TrainingError
-from snowmaker.hooks.sagemaker import SageMakerTrainingHook
+from snowmaker.exceptions import ServiceBusyError, TrainingError, TrainingSetupError
+from snowmaker.hooks.sagemaker import SageMakerTrainingHook, find_image
 from snowmaker.hooks.training_log import TrainingLog
 from snowmaker.links.sagemaker import JobAddress
 from snowmaker.operators.sagemaker import SageMakerTrainOperator
@@ -268,6 +268,12 @@ def test_a_trigger_that_is_ended_again_meanwhile_stops_the_job_all_the_same() ->
     with mock.patch.object(RuntimeTaskInstance, "get_task_states", side_effect=answer):
         asyncio.run(end_twice())
     trigger.hook.insist_on_stop.assert_called_once_with("n")
+
+
+@pytest.mark.parametrize(("version", "region"), [("0.1", "us-east-1"), ("3.2-0", "mars-north-1")])
+def test_an_image_that_there_is_not_is_told(version: str, region: str) -> None:
+    with pytest.raises(TrainingSetupError, match=f"{version}' in {region}.*give image_uri"):
+        find_image(version, region)
 
 
 # The operator's life
