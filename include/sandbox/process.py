@@ -108,7 +108,12 @@ def start(
     log = (state / "sandbox.log").open("ab")
     process = subprocess.Popen(command, cwd=_REPOSITORY, stdout=log, stderr=log)  # noqa: S603
     log.close()
-    wait_ready(state, timeout, process)
+    try:
+        wait_ready(state, timeout, process)
+    except BaseException:
+        process.terminate()
+        process.wait(30)
+        raise
     return Sandbox(settings.load(state), process)
 
 

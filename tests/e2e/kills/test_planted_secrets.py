@@ -248,7 +248,7 @@ def test_the_search_finds_what_is_there(texts: dict[str, bytes], secrets: dict[s
         ("airflow.db", "planted/wrong-password"),
         ("run_id=", "Snowflake refused the login"),
         ("scheduler.log", "DagRun Finished"),
-        ("triggerer.log", "triggers currently running"),
+        ("triggerer.log", "Starting the triggerer"),
         ("costs", "deferring-train"),
         ("run_id=", "snowflake_wrong"),
         ("job waiting-train", "sagemaker_submit_directory"),
