@@ -133,8 +133,7 @@ class FreezeBaselineOperator(WarehouseOperator):
         rows = [
             {
                 "FEATURE": feature,
-                "BINS": histogram.bins.to_json(),
-                "COUNTS": json.dumps(histogram.counts),
+                "PROFILE": json.dumps({"bins": histogram.bins.to_json(), "counts": histogram.counts}),
                 "SOURCE_TABLE": self.training_table,
             }
             for feature, histogram in baseline.items()
@@ -149,8 +148,9 @@ def read_baseline(session: WarehouseSession, model: QualifiedName, version: str)
     table = model.sibling(tables.BASELINES)
     rows = session.rows_if_any(
         Statement(
-            f"SELECT FEATURE, BINS, COUNTS FROM {table} WHERE MODEL_NAME = %s AND MODEL_VERSION = %s ORDER BY FEATURE",
+            f"SELECT FEATURE, PROFILE FROM {table} WHERE MODEL_NAME = %s AND MODEL_VERSION = %s ORDER BY FEATURE",
             (model.quoted, version),
         )
     )
-    return {row["FEATURE"]: Histogram(Bins.from_json(row["BINS"]), tuple(json.loads(row["COUNTS"]))) for row in rows}
+    profiles = {row["FEATURE"]: json.loads(row["PROFILE"]) for row in rows}
+    return {f: Histogram(Bins.from_json(found["bins"]), tuple(found["counts"])) for f, found in profiles.items()}

@@ -136,7 +136,17 @@ class DriftCheckOperator(WeeklyCheckOperator):
         run: str,
     ) -> None:
         judged = [
-            {"FEATURE": d.feature, "METRIC": "psi", "VALUE": d.value, "VERDICT": d.verdict, "ROW_COUNT": rows}
+            {
+                "SEGMENT": "",
+                "FEATURE": d.feature,
+                "METRIC": "psi",
+                "VALUE": d.value,
+                "WARN": self.thresholds.warn,
+                "BREACH": self.thresholds.breach,
+                "VERDICT": d.verdict,
+                "ROW_COUNT": rows,
+                "ENGINE": tables.SNOWMAKER_ENGINE,
+            }
             for d in drifts
         ]
         where = {"WEEK_START": week.start, "MODEL_NAME": model.quoted, "MODEL_VERSION": self.model_version}

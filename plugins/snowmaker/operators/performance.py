@@ -149,10 +149,14 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         rows = [
             {
                 "MODEL_VERSION": version,
+                "SEGMENT": "",
+                "CLASS": "",
                 "METRIC": metric,
                 "VALUE": value,
-                "VERDICT": verdict if metric == self.metric else "ok",
+                "IS_ESTIMATE": False,
+                "VERDICT": verdict if metric == self.metric else None,
                 "ROW_COUNT": found.rows,
+                "ENGINE": tables.SNOWMAKER_ENGINE,
             }
             for metric, value in found.metrics().items()
         ]

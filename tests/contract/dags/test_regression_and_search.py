@@ -191,7 +191,7 @@ def test_a_labelled_week_is_measured_as_scikit_learn_measures_it(story: Story) -
     }
     measured = story.rows("SELECT * FROM SNOWMAKER_PERFORMANCE WHERE WEEK_START = '2026-01-26'")
     assert {row["METRIC"]: row["VALUE"] for row in measured} == pytest.approx(expected, rel=1e-9)
-    assert {row["VERDICT"] for row in measured} == {"ok"}
+    assert {row["METRIC"]: row["VERDICT"] for row in measured} == {"rmse": "ok", "mae": None, "r2": None}
     checked = story.scored.results["check_performance"]
     assert checked == {
         "weeks": {WEEKS[3]: pytest.approx(expected["rmse"], rel=1e-9)},
@@ -201,11 +201,12 @@ def test_a_labelled_week_is_measured_as_scikit_learn_measures_it(story: Story) -
 
 
 def test_the_score_of_any_size_has_a_baseline_and_a_drift(story: Story) -> None:
-    (baseline,) = story.rows("SELECT BINS, COUNTS FROM SNOWMAKER_BASELINES WHERE FEATURE = 'score'")
-    edges = json.loads(baseline["BINS"])["edges"]
+    (baseline,) = story.rows("SELECT PROFILE FROM SNOWMAKER_BASELINES WHERE FEATURE = 'score'")
+    profile = json.loads(baseline["PROFILE"])
+    edges = json.loads(profile["bins"])["edges"]
     assert len(edges) == 9
     assert 300 < edges[0] < edges[-1] < 2500
-    assert sum(json.loads(baseline["COUNTS"])) == ROWS
+    assert sum(profile["counts"]) == ROWS
     drifts = story.rows("SELECT WEEK_START, VALUE FROM SNOWMAKER_DRIFT WHERE FEATURE = 'score'")
     assert sorted(str(row["WEEK_START"]) for row in drifts) == WEEKS[3:]
     assert all(0 < row["VALUE"] < 0.5 for row in drifts)

@@ -25,7 +25,9 @@ def model(lab: Lab) -> Model:
 
 def baseline(model: Model) -> pd.DataFrame:
     table = model.lab.name("SNOWMAKER_BASELINES")
-    return model.lab.frame_of(f"SELECT * FROM {table} WHERE MODEL_NAME = '{model.name}' ORDER BY FEATURE")
+    frame = model.lab.frame_of(f"SELECT * FROM {table} WHERE MODEL_NAME = '{model.name}' ORDER BY FEATURE")
+    profiles = [json.loads(profile) for profile in frame["PROFILE"]]
+    return frame.assign(BINS=[p["bins"] for p in profiles], COUNTS=[json.dumps(p["counts"]) for p in profiles])
 
 
 def drift(model: Model) -> pd.DataFrame:
