@@ -56,6 +56,11 @@ class ModelVersion:
             return {}
         return content if isinstance(content, dict) else {}
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes it tells apart, in the order of its outputs; none unless there are several."""
+        return tuple(self.provenance.get("classes") or ())
+
 
 @dataclass(frozen=True)
 class Promotion:

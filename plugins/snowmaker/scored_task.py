@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
-from snowmaker.input_check import BINARY_LABEL, NUMERIC_LABEL, LabelRule
-from snowmaker.metrics import Metric
+from snowmaker.input_check import BINARY_LABEL, NUMERIC_LABEL
 from snowmaker.performance import Confusion, Residuals
+from snowmaker.scored_task_base import ScoredTask
 from snowmaker.snowflake import performance
 from snowmaker.snowflake.scoring import ScoreMethod
 from snowmaker.snowflake.statement import IS_FINITE, Statement
@@ -17,38 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from snowmaker.performance import Measured
-
 ScoredTaskType = Literal["binary_classification", "regression"]
-
-
-class ScoredTask(ABC):
-    """How the models of one task are scored, checked and measured in the warehouse.
-
-    ``metrics`` are those that the warehouse measures, ``default_metric`` is the one to judge by. ``method`` gives
-    the score unless another one is asked for. A score must meet ``is_good`` (SQL over SCORE), or is ``bad_score``.
-    """
-
-    metrics: ClassVar[tuple[Metric, ...]]
-    default_metric: ClassVar[Metric]
-    label: ClassVar[LabelRule]
-    method: ClassVar[ScoreMethod]
-    is_good: ClassVar[str]
-    bad_score: ClassVar[str]
-    prediction_type: ClassVar[str]
-
-    @property
-    @abstractmethod
-    def prediction(self) -> Statement:
-        """The expression over SCORE that is the prediction."""
-
-    @abstractmethod
-    def measure(self, relation: Statement) -> Statement:
-        """Count what the metrics are made of, in rows of WEEK_START, MODEL_VERSION, LABEL and SCORE."""
-
-    @abstractmethod
-    def read(self, row: Mapping[str, Any]) -> Measured:
-        """Read a row of ``measure``."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from snowmaker.snowflake.statement import Statement, listed
 from snowmaker.snowflake.tables import NOW
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from snowmaker.snowflake.identifiers import QualifiedName
     from snowmaker.source import Feature, Source
     from snowmaker.week import Week
@@ -46,11 +48,43 @@ class ScoreMethod:
             raise IdentifierError(f"model method {self.method!r} is not a function's name; write e.g. PREDICT")
 
 
+def call(model: QualifiedName, version: str, method: ScoreMethod, features: tuple[Feature, ...]) -> str:
+    """Give the expression of what a function of one model version returns for a row."""
+    arguments = listed(model_argument(feature) for feature in features)
+    return f"MODEL({model}, {Identifier(version)})!{method.method.upper()}({arguments})"
+
+
 def score(model: QualifiedName, version: str, method: ScoreMethod, features: tuple[Feature, ...]) -> str:
     """Give the expression of a row's score by one model version."""
-    arguments = listed(model_argument(feature) for feature in features)
-    call = f"MODEL({model}, {Identifier(version)})!{method.method.upper()}({arguments})"
-    return f"{call}[{literal(method.field)}]::FLOAT"
+    return f"{call(model, version, method, features)}[{literal(method.field)}]::FLOAT"
+
+
+def field(name: str) -> str:
+    """Give the expression of a number among what the model returned, which is called FOUND."""
+    return f"FOUND[{literal(name)}]::FLOAT"
+
+
+def scored_rows(
+    rows: Statement,
+    carried: Sequence[object],
+    *,
+    model: QualifiedName,
+    version: str,
+    method: ScoreMethod,
+    features: tuple[Feature, ...],
+    outputs: Mapping[str, Statement],
+) -> Statement:
+    """Select some columns of rows and what a model version makes of them; the model is called once a row.
+
+    :param carried: columns of ``rows`` to select too
+    :param outputs: expressions over FOUND, what the model's function returns, by column
+    """
+    kept = "".join(f"{column}, " for column in carried)
+    made = listed(f"{expression.text} AS {column}" for column, expression in outputs.items())
+    return Statement(
+        f"SELECT {kept}{made} FROM (SELECT {kept}{call(model, version, method, features)} AS FOUND FROM ({rows.text}))",
+        (*(value for expression in outputs.values() for value in expression.values), *rows.values),
+    )
 
 
 def create_predictions(table: QualifiedName, source: Source, prediction_type: str) -> Statement:
