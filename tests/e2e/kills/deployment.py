@@ -176,6 +176,18 @@ class Deployment:
         """Kill a victim at once and start it again; False if there is none at the moment."""
         return _KILLS[victim](self)
 
+    @contextmanager
+    def halted(self, component: str) -> Iterator[None]:
+        """Let a component do nothing meanwhile, as if its machine were overloaded."""
+        halted = self._processes_of(component)
+        for one in halted:
+            one.suspend()
+        try:
+            yield
+        finally:
+            for one in halted:
+                one.resume()
+
     def _kill_task(self) -> bool:
         return _kill([task for _, task in self._tasks()])
 
@@ -221,10 +233,13 @@ class Deployment:
         return self._kill_component("scheduler")
 
     def _kill_component(self, component: str) -> bool:
-        leader = self.processes.children[component].pid
-        killed = _kill([found for found in psutil.process_iter() if _session_of(found) == leader])
+        killed = _kill(self._processes_of(component))
         self._start_again(component)
         return killed
+
+    def _processes_of(self, component: str) -> list[psutil.Process]:
+        leader = self.processes.children[component].pid
+        return [found for found in psutil.process_iter() if _session_of(found) == leader]
 
     def _start_again(self, component: str) -> None:
         self.processes.children[component].wait(10)

@@ -30,6 +30,14 @@ def mark_run_failed(api: Person, run: Run) -> None:
     api.mark_run(run.dag_id, run.run_id, "failed")
 
 
+def mark_task_successful(api: Person, run: Run) -> None:
+    api.mark_task(run.dag_id, run.run_id, TASK, "success")
+
+
+def mark_run_successful(api: Person, run: Run) -> None:
+    api.mark_run(run.dag_id, run.run_id, "success")
+
+
 def clear(api: Person, run: Run) -> None:
     api.clear(run.dag_id, run.run_id)
 
@@ -70,8 +78,12 @@ def runs(deployment: Deployment) -> dict[str, Run]:
 def test_the_job_ends_with_its_task(deployment: Deployment, runs: dict[str, Run], end: str) -> None:
     run = runs[end]
     assert deployment.wait(run) == "failed"
-    until(lambda: [job["TrainingJobStatus"] for job in deployment.attempts(run)] == ["Stopped"], 30, f"{run} to stop")
+    assert_stopped(deployment, run)
     assert run.seconds not in str(deployment.scripts())
+
+
+def assert_stopped(deployment: Deployment, run: Run) -> None:
+    until(lambda: [job["TrainingJobStatus"] for job in deployment.attempts(run)] == ["Stopped"], 30, f"{run} to stop")
 
 
 @pytest.mark.parametrize("restart", RESTARTS)
@@ -85,6 +97,21 @@ def test_a_run_begun_anew_waits_for_its_job(deployment: Deployment, runs: dict[s
     assert len(attempts) == 1, story
     result = deployment.api.xcom(run.dag_id, run.run_id, TASK)
     assert result["job_name"] == attempts[-1]["TrainingJobName"], story
+
+
+def test_a_job_is_stopped_although_no_triggerer_has_seen_its_task_yet(deployment: Deployment) -> None:
+    ends = (mark_task_failed, mark_run_failed, mark_task_successful, mark_run_successful)
+    with deployment.halted("triggerer"):
+        ended = {deployment.trigger(DEFERRING, LONG): end for end in ends}
+        cleared = deployment.trigger(DEFERRING, SHORT)
+        for run, act in {**ended, cleared: clear}.items():
+            deployment.wait_for_job(run, "deferred")
+            act(deployment.api, run)
+    for run, end in ended.items():
+        assert deployment.wait(run) == ("failed" if "failed" in end.__name__ else "success")
+        assert_stopped(deployment, run)
+    assert deployment.wait(cleared) == "success"
+    assert [job["TrainingJobStatus"] for job in deployment.attempts(cleared)] == ["Completed"]
 
 
 def test_nothing_is_left_at_work(deployment: Deployment, runs: dict[str, Run]) -> None:
