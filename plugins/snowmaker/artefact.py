@@ -53,6 +53,20 @@ class Artefact:
         """The metrics measured on the holdout."""
         return {name: float(value) for name, value in self.card["metrics"].items() if value is not None}
 
+    @property
+    def classes(self) -> list[str]:
+        """The classes in the order of the model's outputs, as the warehouse writes their labels as text."""
+        return [class_name(value) for value in self.card["classes"] or ()]
+
+
+def class_name(value: str | int | bool) -> str:
+    """Return a class as the warehouse writes its label as text.
+
+    >>> [class_name(value) for value in ("No claim", 3, True)]
+    ['No claim', '3', 'true']
+    """
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
 
 def unpack(archive: Path, folder: Path) -> Artefact:
     """Unpack ``model.tar.gz`` and read what it holds; nothing in it is run.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 _NUMERIC = ("NUMBER", "FLOAT", "BOOLEAN", "DECFLOAT")
 _TEXT = ("VARCHAR", "TEXT", "STRING", "CHAR")
 _TIME = ("DATE", "TIMESTAMP")
+_INTEGER = "INTEGER"
+_WHOLE = re.compile(r"NUMBER\(\d+, ?0\)")
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class LabelRule:
     """What a task's labels must be.
 
     :param role: what the label is called in a message
-    :param types: the column types it may have
+    :param types: the column types it may have; INTEGER for a NUMBER without decimals
     :param wrong: SQL that is true of a wrong label, with ``{}`` where the label stands
     :param told: what is said of a wrong label
     :param remedy: what to do about it
@@ -50,7 +53,19 @@ NUMERIC_LABEL = LabelRule(
     "no finite number",
     "set it to NULL or leave the rows out in a view",
 )
-LABEL_RULES: dict[TaskType, LabelRule] = {"binary_classification": BINARY_LABEL, "regression": NUMERIC_LABEL}
+# Without decimals: 3 and 3.0 are different texts, and as text classes are compared.
+CLASS_LABEL = LabelRule(
+    "class label",
+    (*_TEXT, _INTEGER, "BOOLEAN"),
+    "{}::VARCHAR = ''",
+    "an empty text",
+    "set it to NULL where it is not known, or give the class a name, in a view",
+)
+LABEL_RULES: dict[TaskType, LabelRule] = {
+    "binary_classification": BINARY_LABEL,
+    "multiclass_classification": CLASS_LABEL,
+    "regression": NUMERIC_LABEL,
+}
 
 
 def check_columns(
@@ -83,12 +98,16 @@ def check_columns(
     if label_rule:
         expected.append((source.label.name, label_rule.role, label_rule.types))
     for name, kind, allowed in expected:
-        if not types[name].startswith(allowed):
+        if not _is_one_of(types[name], allowed):
             remedy = ", or list it under the other kind" if kind in ("categorical", "numeric") else ""
             raise InputDataError(
                 f"column {name} of {table} is {types[name]}, but as {kind} it must be one of {', '.join(allowed)}; "
                 f"cast it in a view{remedy}"
             )
+
+
+def _is_one_of(found: str, allowed: tuple[str, ...]) -> bool:
+    return found.startswith(allowed) or (_INTEGER in allowed and bool(_WHOLE.fullmatch(found)))
 
 
 def check_week(source: Source, week: Week, counts: Mapping[str, Any], there_are: str) -> int:
@@ -114,11 +133,11 @@ def check_predictions(table: str, described: Sequence[Mapping[str, Any]], expect
     """Check that a predictions table was made for predictions of this kind: another type would round them.
 
     :param described: rows of DESCRIBE TABLE (``name``, ``type``)
-    :param expected: column type of the predictions
+    :param expected: column type of the predictions; of text without its length
     :raises InputDataError: naming the table, the type found and what to do
     """
     found = next((str(row["type"]).upper() for row in described if row["name"] == "PREDICTION"), "missing")
-    if found != expected:
+    if not found.startswith(expected):
         raise InputDataError(
             f"column PREDICTION of {table} is {found}, but this task's predictions are {expected}: the table was made "
             f"for a model of another task; rename or drop it, or give the pipeline another name"

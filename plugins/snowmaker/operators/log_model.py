@@ -38,7 +38,8 @@ class LogModelOperator(WarehouseOperator):
 
     The artefact is fetched from S3; its files run no code on load. The logged model takes the raw columns, so
     every version is called the same way. Its metrics, and in its comment the training job, training set, code
-    commit and the artefact's digest, go with it.
+    commit and the artefact's digest, go with it. Several classes stand there by name, in the order of the outputs of
+    PREDICT_PROBA; PREDICT gives the number of the likeliest, from 0 on.
 
     Without ``version_name`` the name ends in the artefact's digest, so logging the same artefact twice yields
     the same version, also after a crash half-way.
@@ -193,6 +194,7 @@ class LogModelOperator(WarehouseOperator):
         )
 
     def _comment(self, artefact: Artefact, context: Mapping[str, Any]) -> str:
+        is_multiclass = artefact.card["task"] == "multiclass_classification"
         return json.dumps(
             {
                 "artefact_digest": artefact.digest,
@@ -203,6 +205,8 @@ class LogModelOperator(WarehouseOperator):
                 "holdout": artefact.card["window"]["holdout"],
                 "code_commit": artefact.card.get("code_commit") or code_commit(context),
                 "run": f"{context['dag_run'].dag_id}/{context['dag_run'].run_id}",
+                # Without them nobody could tell what an output means.
+                **({"classes": artefact.classes} if is_multiclass else {}),
             }
         )
 

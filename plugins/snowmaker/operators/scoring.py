@@ -81,7 +81,8 @@ class BatchInferenceOperator(WarehouseOperator):
     :param model_version: ``champion`` (default), ``champion_as_of_week``, an alias or a version; resolved once
         (templated)
     :param week: first day of the week, or empty: the week the run is for (templated)
-    :param task: what the model predicts: the prediction of a regression is the score itself
+    :param task: what the model predicts: the prediction of a regression is the score itself, that of several classes
+        the likeliest one's name
     :param method: which function and output of the model is the score; default: the task's
     :param threshold: score from which the class 1 is predicted
     :return: ``{"week", "model_version", "rows"}``
@@ -117,12 +118,14 @@ class BatchInferenceOperator(WarehouseOperator):
         model = QualifiedName.parse(self.model_name)
         with self.hook.session() as session:
             ensure_columns(session, self.source)
-            version = read_state(session, model).resolve(self.model_version, week).name
+            resolved = read_state(session, model).resolve(self.model_version, week)
+            version, outputs = resolved.name, self.scored_task.outputs(self.method, resolved)
             staging = self._staging_table(context)
+            score_week = scoring.score_week(
+                staging, self.source, week, model=model, version=version, method=self.method, outputs=outputs
+            )
             with calling(session, model, [version], self.method.method):
-                session.execute(
-                    scoring.score_week(staging, self.source, week, model=model, version=version, method=self.method)
-                )
+                session.execute(score_week)
             rows = self._check_scores(session, staging, week)
             self._replace(session, staging, week, version, rows, run_label(context))
         self.log.info("Week %s: %d predictions by %s", week, rows, version)
@@ -153,8 +156,8 @@ class BatchInferenceOperator(WarehouseOperator):
         self, session: WarehouseSession, staging: QualifiedName, week: Week, version: str, rows: int, run: str
     ) -> None:
         table = QualifiedName.parse(self.predictions_table)
-        prediction_type = self.scored_task.prediction_type
-        session.execute(scoring.create_predictions(table, self.source, prediction_type))
+        prediction_type, own_columns = self.scored_task.prediction_type, self.scored_task.own_columns
+        session.execute(scoring.create_predictions(table, self.source, prediction_type, own_columns))
         check_predictions(table.quoted, session.rows(source_rows.describe_columns(table)), prediction_type)
         replace_rows(
             session,
@@ -171,6 +174,7 @@ class BatchInferenceOperator(WarehouseOperator):
                     model=QualifiedName.parse(self.model_name),
                     version=version,
                     prediction=self.scored_task.prediction,
+                    own_columns=own_columns,
                     run_id=run,
                 ),
             ],

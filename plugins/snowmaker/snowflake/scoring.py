@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from snowmaker.exceptions import IdentifierError
 from snowmaker.snowflake.identifiers import Identifier, literal
-from snowmaker.snowflake.source_rows import identified_rows, model_argument
+from snowmaker.snowflake.source_rows import identified_rows, in_weeks, model_argument
 from snowmaker.snowflake.statement import Statement, listed
 from snowmaker.snowflake.tables import NOW
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from snowmaker.snowflake.identifiers import QualifiedName
     from snowmaker.source import Feature, Source
@@ -29,6 +29,8 @@ OWN_COLUMNS = (
     "RUN_ID",
     "SCORED_AT",
 )
+# What a model's function returns for a row: an object, under a name that no column has.
+RESULT = "SNOWMAKER_RESULT"
 _METHOD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -37,7 +39,8 @@ class ScoreMethod:
     """Which of a model's functions gives the score, and in which field of its result.
 
     :param method: the model's function, e.g. ``PREDICT_PROBA``
-    :param field: the output feature that is the score: for a binary classifier the probability of class 1
+    :param field: the output feature that is the score: for a binary classifier the probability of class 1; of several
+        classes with ``{}`` where a class's number stands
     """
 
     method: str = "PREDICT_PROBA"
@@ -60,8 +63,8 @@ def score(model: QualifiedName, version: str, method: ScoreMethod, features: tup
 
 
 def field(name: str) -> str:
-    """Give the expression of a number among what the model returned, which is called FOUND."""
-    return f"FOUND[{literal(name)}]::FLOAT"
+    """Give the expression of a number among what the model returned for a row."""
+    return f"{RESULT}[{literal(name)}]::FLOAT"
 
 
 def scored_rows(
@@ -77,32 +80,70 @@ def scored_rows(
     """Select some columns of rows and what a model version makes of them; the model is called once a row.
 
     :param carried: columns of ``rows`` to select too
-    :param outputs: expressions over FOUND, what the model's function returns, by column
+    :param outputs: by column the expressions over the model's result, made with ``field``
     """
     kept = "".join(f"{column}, " for column in carried)
+    called = f"SELECT {kept}{call(model, version, method, features)} AS {RESULT} FROM ({rows.text})"
+    return _opened(kept, outputs, Statement(called, rows.values))
+
+
+def scored_training_rows(
+    table: QualifiedName,
+    source: Source,
+    outputs: Mapping[str, Mapping[str, Statement]],
+    *,
+    model: QualifiedName,
+    method: ScoreMethod,
+    first: Week,
+    last: Week,
+) -> Statement:
+    """Select WEEK_START (the first one), MODEL_VERSION, LABEL and the outputs of several versions on the same rows.
+
+    :param table: a training set made of the source
+    :param outputs: by version, and by column, the expressions over the model's result
+    """
+    condition = in_weeks(source.week_column, first, last)
+    parts = [
+        _opened(
+            "WEEK_START, MODEL_VERSION, LABEL, ",
+            columns,
+            Statement(
+                f"SELECT %s::DATE AS WEEK_START, %s AS MODEL_VERSION, {source.label} AS LABEL, "
+                f"{call(model, version, method, source.features)} AS {RESULT} FROM {table} WHERE {condition.text}",
+                (first.start, version, *condition.values),
+            ),
+        )
+        for version, columns in outputs.items()
+    ]
+    return Statement(" UNION ALL ".join(part.text for part in parts), tuple(v for part in parts for v in part.values))
+
+
+def _opened(kept: str, outputs: Mapping[str, Statement], called: Statement) -> Statement:
     made = listed(f"{expression.text} AS {column}" for column, expression in outputs.items())
-    return Statement(
-        f"SELECT {kept}{made} FROM (SELECT {kept}{call(model, version, method, features)} AS FOUND FROM ({rows.text}))",
-        (*(value for expression in outputs.values() for value in expression.values), *rows.values),
-    )
+    values = (value for expression in outputs.values() for value in expression.values)
+    return Statement(f"SELECT {kept}{made} FROM ({called.text})", (*values, *called.values))
 
 
-def create_predictions(table: QualifiedName, source: Source, prediction_type: str) -> Statement:
+def create_predictions(
+    table: QualifiedName, source: Source, prediction_type: str, own_columns: Mapping[str, str]
+) -> Statement:
     """Create a pipeline's predictions table: Snowmaker's columns, and the key's in the source's types.
 
     :param prediction_type: column type of the predictions
+    :param own_columns: columns that the predictions of this task have besides, with their types
     :raises IdentifierError: if a key column has the name of one of Snowmaker's
     """
-    taken = [column.name for column in source.key if column.name in OWN_COLUMNS]
+    taken = [column.name for column in source.key if column.name in (*OWN_COLUMNS, *own_columns)]
     if taken:
         raise IdentifierError(
             f"key column {taken[0]} of {source.table.quoted} has the name of a column that every predictions "
             f"table has; rename it in a view and use that as the source"
         )
+    own = "".join(f"NULL::{kind} AS {column}, " for column, kind in own_columns.items())
     return Statement(
         f"CREATE TABLE IF NOT EXISTS {table} AS SELECT NULL::DATE AS WEEK_START, NULL::VARCHAR AS ROW_ID, "
         f"{''.join(f'{column}, ' for column in source.key)}NULL::VARCHAR AS MODEL_NAME, "
-        f"NULL::VARCHAR AS MODEL_VERSION, NULL::FLOAT AS SCORE, NULL::{prediction_type} AS PREDICTION, "
+        f"NULL::VARCHAR AS MODEL_VERSION, NULL::FLOAT AS SCORE, NULL::{prediction_type} AS PREDICTION, {own}"
         f"NULL::VARCHAR AS RUN_ID, NULL::TIMESTAMP_NTZ AS SCORED_AT FROM {source.table} WHERE 1 = 0"
     )
 
@@ -115,16 +156,19 @@ def score_week(
     model: QualifiedName,
     version: str,
     method: ScoreMethod,
+    outputs: Mapping[str, Statement],
 ) -> Statement:
     """Score a week's rows into a temporary table: outside of any transaction, for it may take long."""
-    rows = identified_rows(source, week, week)
-    return Statement(
-        f"CREATE OR REPLACE TEMPORARY TABLE {staging} AS "
-        f"WITH SOURCE_ROWS AS ({rows.text}) "
-        f"SELECT ROW_ID, {''.join(f'{column}, ' for column in source.key)}"
-        f"{score(model, version, method, source.features)} AS SCORE FROM SOURCE_ROWS",
-        rows.values,
+    scored = scored_rows(
+        identified_rows(source, week, week),
+        ("ROW_ID", *source.key),
+        model=model,
+        version=version,
+        method=method,
+        features=source.features,
+        outputs=outputs,
     )
+    return Statement(f"CREATE OR REPLACE TEMPORARY TABLE {staging} AS {scored.text}", scored.values)
 
 
 def count_scores(staging: QualifiedName, is_good: str) -> Statement:
@@ -146,16 +190,18 @@ def insert_week(
     model: QualifiedName,
     version: str,
     prediction: Statement,
+    own_columns: Iterable[str],
     run_id: str,
 ) -> Statement:
     """Insert a scored week into the predictions.
 
-    :param prediction: the expression of the prediction over SCORE
+    :param prediction: the expression of the prediction over what was scored
+    :param own_columns: columns that the predictions of this task have besides
     """
-    key = "".join(f"{column}, " for column in source.key)
+    key, own = ("".join(f"{column}, " for column in columns) for columns in (source.key, own_columns))
     return Statement(
-        f"INSERT INTO {table} (WEEK_START, ROW_ID, {key}MODEL_NAME, MODEL_VERSION, SCORE, PREDICTION, "
-        f"RUN_ID, SCORED_AT) SELECT %s::DATE, ROW_ID, {key}%s, %s, SCORE, {prediction.text}, %s, {NOW} "
+        f"INSERT INTO {table} (WEEK_START, ROW_ID, {key}MODEL_NAME, MODEL_VERSION, SCORE, PREDICTION, {own}"
+        f"RUN_ID, SCORED_AT) SELECT %s::DATE, ROW_ID, {key}%s, %s, SCORE, {prediction.text}, {own}%s, {NOW} "
         f"FROM {staging}",
         (week.start, model.quoted, version, *prediction.values, run_id),
     )
