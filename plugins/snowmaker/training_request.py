@@ -25,7 +25,14 @@ METRICS = {
         "log_loss",
         "brier",
     ),
-    "multiclass_classification": ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss"),
+    "multiclass_classification": (
+        "accuracy",
+        "precision_macro",
+        "recall_macro",
+        "f1_macro",
+        "roc_auc_macro",
+        "log_loss",
+    ),
     "regression": ("rmse", "mae", "r2"),
 }
 # What the escape hatch may say otherwise than the operator: nothing finds or describes the job by it.

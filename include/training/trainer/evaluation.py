@@ -18,6 +18,8 @@ def evaluate(
 ) -> dict[str, float | None]:
     """Return the metrics of a task; None where one is not defined, e.g. ROC AUC of a single class.
 
+    Those named ``…_macro`` are means over the classes that are there or predicted, each held against the rest.
+
     :param scores: probability of the second class, a row of probabilities, or the predicted number
     :param threshold: probability from which a binary classification predicts the second class
     """
@@ -31,16 +33,16 @@ def evaluate(
     predicted = predict_class(task, scores, threshold)
     average = "binary" if task == "binary_classification" else "macro"
     labels = list(range(len(classes or ())))
-    chosen = None if average == "binary" else labels
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(
-        target, predicted, average=average, labels=chosen, zero_division=0.0
+        target, predicted, average=average, zero_division=0.0
     )
+    over = "" if average == "binary" else "_macro"
     measured = {
         "accuracy": float(metrics.accuracy_score(target, predicted)),
-        "precision": float(precision),
-        "recall": float(recall),
-        "f1": float(f1),
-        "roc_auc": _roc_auc(target, scores, labels),
+        f"precision{over}": float(precision),
+        f"recall{over}": float(recall),
+        f"f1{over}": float(f1),
+        f"roc_auc{over}": _roc_auc(target, scores, labels),
         "log_loss": float(metrics.log_loss(target, scores, labels=labels)),
     }
     if task == "binary_classification":

@@ -7,6 +7,7 @@ import pytest
 from sklearn import metrics
 
 from include.training.trainer.evaluation import confusion_matrix, evaluate
+from snowmaker.training_request import METRICS
 
 TARGET = np.array([0.0, 0, 0, 1, 1, 1, 0, 1])
 GIVEN = np.array([0.1, 0.35, 0.6, 0.3, 0.45, 0.9, 0.3, 0.7], dtype=np.float32)
@@ -27,3 +28,41 @@ def test_what_ranks_the_scores_does_not_depend_on_it() -> None:
     for name in ("roc_auc", "pr_auc", "log_loss", "brier"):
         assert low[name] == high[name]
     assert low["f1"] != high["f1"]
+
+
+def test_of_several_classes_the_means_over_the_classes_are_told() -> None:
+    rng = np.random.default_rng(2)
+    target = rng.integers(0, 3, 60).astype(float)
+    scores = rng.dirichlet([1, 1, 1], 60).astype(np.float32)
+    predicted = scores.argmax(axis=1)
+    found = evaluate("multiclass_classification", target, scores, ("a", "b", "c"), 0.5)
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(target, predicted, average="macro")
+    assert found == pytest.approx(
+        {
+            "accuracy": metrics.accuracy_score(target, predicted),
+            "precision_macro": precision,
+            "recall_macro": recall,
+            "f1_macro": f1,
+            "roc_auc_macro": metrics.roc_auc_score(target, normalised(scores), multi_class="ovr"),
+            "log_loss": metrics.log_loss(target, normalised(scores)),
+        }
+    )
+
+
+def normalised(scores: np.ndarray) -> np.ndarray:
+    exact = scores.astype(float)
+    return exact / exact.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("task", "scores", "classes"),
+    [
+        ("binary_classification", GIVEN, (0, 1)),
+        ("multiclass_classification", np.column_stack([1 - GIVEN, GIVEN]), (0, 1)),
+        ("regression", GIVEN, None),
+    ],
+)
+def test_the_log_is_searched_for_the_metrics_that_are_measured(
+    task: str, scores: np.ndarray, classes: tuple[int, ...] | None
+) -> None:
+    assert set(evaluate(task, TARGET, scores, classes, 0.5)) == set(METRICS[task])
