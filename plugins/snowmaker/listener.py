@@ -64,12 +64,24 @@ def _stop_jobs_of(instances: Iterable[Any]) -> None:
         trigger = getattr(instance, "trigger", None)
         if trigger is None or trigger.classpath != TRIGGER:
             continue
-        from sqlalchemy import event
-        from sqlalchemy.orm import object_session
-
-        stop = Thread(target=_stop, args=(dict(trigger.kwargs), str(instance.state)), daemon=True)
         # The answer to the person, or the scheduler's round, does not wait for AWS.
-        event.listen(object_session(instance), "after_commit", lambda _, stop=stop: stop.start(), once=True)
+        stop = Thread(target=_stop, args=(dict(trigger.kwargs), str(instance.state)), daemon=True)
+        _start_when_committed(instance, stop)
+
+
+def _start_when_committed(instance: Any, thread: Thread) -> None:
+    from sqlalchemy import event
+    from sqlalchemy.orm import object_session
+
+    session, waiting = object_session(instance), [thread]
+
+    def start(_: Any) -> None:
+        if waiting:
+            waiting.pop().start()
+
+    event.listen(session, "after_commit", start, once=True)
+    # Sessions live on after a rollback, and commit something else.
+    event.listen(session, "after_rollback", lambda _: waiting.clear(), once=True)
 
 
 def _stop(arguments: dict[str, Any], state: str) -> None:
