@@ -1,180 +1,179 @@
-"""Drift decisions: bins, the population stability index, verdicts. Pure; the counting is the warehouse's."""
+"""Drift decisions: which metrics are judged, by which thresholds, and what a week's values mean. Pure."""
 
 from __future__ import annotations
 
-import json
-import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from snowmaker.exceptions import SnowmakerError
+from snowmaker.drift_metrics import METRICS, psi
+from snowmaker.exceptions import PipelineError
+from snowmaker.profile import LABEL, ROWS, SCORE, Bins, Profile
+from snowmaker.significance import p_value, significant
+from snowmaker.verdicts import Degradation, Threshold, Verdict, cooling, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
-Verdict = Literal["ok", "warn", "breach"]
-SCORE = "score"
-"""The name under which the prediction score is checked, beside the features (theirs are upper case)."""
+__all__ = [
+    "ALL_ROWS",
+    "SCORE",
+    "Bins",
+    "Degradation",
+    "DriftRules",
+    "DriftThresholds",
+    "FeatureDrift",
+    "Histogram",
+    "Threshold",
+    "Verdict",
+    "compare",
+    "compare_segments",
+    "cooling",
+    "psi",
+    "worst",
+]
+ALL_ROWS = ""
+"""The name of the segment that has all rows."""
+_SHOWN_ONLY = (LABEL, ROWS)
 
-_FLOOR = 1e-4
 
-
-@dataclass(frozen=True)
-class Bins:
-    """How a column's values are sorted into bins.
-
-    Numeric: ``edges`` e₁ < … < eₘ make m+1 bins, (-∞, e₁], (e₁, e₂], …, (eₘ, ∞). Categorical: a bin for each
-    of ``categories`` and one for all others. Both have a last bin for NULL.
-
-    >>> Bins.numeric([1.0, 1.0, 2.5]).size, Bins.categorical(["a", "b"]).size
-    (4, 4)
-    """
-
-    edges: tuple[float, ...] = ()
-    categories: tuple[str, ...] | None = None
-
-    @classmethod
-    def numeric(cls, quantiles: Sequence[float | None]) -> Bins:
-        """Make bins from quantiles; equal ones, as of a skewed or constant column, are merged."""
-        return cls(edges=tuple(sorted({float(value) for value in quantiles if value is not None})))
-
-    @classmethod
-    def categorical(cls, categories: Sequence[str]) -> Bins:
-        """Make bins from the commonest categories."""
-        return cls(categories=tuple(categories))
-
-    @property
-    def size(self) -> int:
-        """How many bins there are: those of values, and that of NULL."""
-        return (len(self.edges) if self.categories is None else len(self.categories)) + 2
-
-    def to_json(self) -> str:
-        """Write the bins as the baselines table keeps them."""
-        if self.categories is None:
-            return json.dumps({"edges": self.edges})
-        return json.dumps({"categories": self.categories}, ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> Bins:
-        """Read what ``to_json`` wrote."""
-        content = json.loads(text)
-        if "categories" in content:
-            return cls.categorical(content["categories"])
-        return cls(edges=tuple(content["edges"]))
+Histogram = Profile
 
 
 @dataclass(frozen=True)
-class Histogram:
-    """A column's bins, and how many rows of some data fell into each (NULLs last)."""
-
-    bins: Bins
-    counts: tuple[int, ...]
-
-    @property
-    def rows(self) -> int:
-        """How many rows were counted."""
-        return sum(self.counts)
-
-
-def psi(baseline: Sequence[int], current: Sequence[int]) -> float:
-    """Return the population stability index of two histograms over the same bins.
-
-    PSI = Σ (qᵢ - pᵢ) · ln(qᵢ / pᵢ), with pᵢ and qᵢ the shares of bin i in the baseline and in the current
-    data (Siddiqi, Credit Risk Scorecards, 2006; it is the symmetric Kullback-Leibler divergence in nats).
-    Shares below 0.0001 count as 0.0001, so an empty bin gives a finite value. 0 for equal shares, no upper
-    bound; by convention below 0.1 is stable and above 0.25 a shift. Without any drift its expectation is
-    about (bins - 1) · (1/n + 1/m) for n and m rows.
-
-    :param baseline: rows in each bin, of the baseline
-    :param current: rows in each bin, of the data checked
-    :raises ValueError: if the numbers of bins differ, or one side has no rows
-
-    >>> psi([50, 50], [500, 500])
-    0.0
-    >>> round(psi([50, 50], [90, 10]), 4)
-    0.8789
-    """
-    if len(baseline) != len(current):
-        raise ValueError(f"histograms have {len(baseline)} and {len(current)} bins; both need the same")
-    total_p, total_q = sum(baseline), sum(current)
-    if not total_p or not total_q:
-        raise ValueError("a histogram without rows has no shares")
-    value = 0.0
-    for count_p, count_q in zip(baseline, current, strict=True):
-        # Equal shares by whole numbers, so that equal data gives exactly 0 whatever its size.
-        if count_p * total_q == count_q * total_p:
-            continue
-        p, q = max(count_p / total_p, _FLOOR), max(count_q / total_q, _FLOOR)
-        value += (q - p) * math.log(q / p)
-    return value
-
-
-@dataclass(frozen=True)
-class DriftThresholds:
-    """From which value on a drift metric is a warning or a breach."""
+class DriftThresholds(Threshold):
+    """Thresholds of PSI alone; until its users have moved to ``DriftRules``."""
 
     warn: float = 0.1
     breach: float = 0.25
 
-    def verdict(self, value: float) -> Verdict:
-        """Judge one value."""
-        if value >= self.breach:
-            return "breach"
-        return "warn" if value >= self.warn else "ok"
+
+@dataclass(frozen=True)
+class DriftRules:
+    """Which drift metrics are judged; all others are shown.
+
+    :param metrics: thresholds of the metrics by which every feature and the score are judged, where they are
+        for its kind
+    :param features: thresholds by feature, beside or instead of those; 'label' and 'rows' are judged only if
+        they are listed here
+    :param ignored: features that are shown and never judged
+    :param false_alarm_rate: the probability that a week in which nothing changed gets a warning or a breach
+    """
+
+    metrics: Mapping[str, Threshold] = field(default_factory=lambda: {"psi": METRICS["psi"].threshold})
+    features: Mapping[str, Mapping[str, Threshold]] = field(default_factory=dict)
+    ignored: frozenset[str] = frozenset()
+    false_alarm_rate: float = 0.01
+
+    def __post_init__(self) -> None:
+        for where, thresholds in (("every feature", self.metrics), *self.features.items()):
+            for name, threshold in thresholds.items():
+                _check(where, name, threshold)
+        if not 0 < self.false_alarm_rate <= 1:
+            raise PipelineError(
+                f"drift's false alarm rate is {self.false_alarm_rate}; write a probability like 0.01 (1: judge by "
+                f"the thresholds alone)"
+            )
+
+    def of(self, feature: str, profile: Profile) -> Mapping[str, Threshold]:
+        """Return the thresholds of a feature by metric.
+
+        :raises PipelineError: if the feature's own are of a metric that is not for its kind
+        """
+        if feature in self.ignored:
+            return {}
+        own = self.features.get(feature, {})
+        kind = profile.bins.kind
+        for name in own:
+            if kind not in METRICS[name].kinds:
+                there_are = ", ".join(name for name, metric in METRICS.items() if kind in metric.kinds)
+                raise PipelineError(f"drift of {feature} ({kind}) cannot be judged by {name}; there are: {there_are}")
+        general = {} if feature in _SHOWN_ONLY else self.metrics
+        return {**{name: bound for name, bound in general.items() if kind in METRICS[name].kinds}, **own}
 
 
 @dataclass(frozen=True)
 class FeatureDrift:
-    """How far one column is from its baseline in one week."""
+    """How far one column is from its baseline in one week, by one metric.
 
+    :param segment: which rows: '' for all, else COLUMN=value
+    :param value: None where the metric is not defined
+    :param p_value: the probability of such a difference by chance; only of values that reach their threshold
+    :param threshold: what it was judged by; None if it was not
+    :param verdict: 'ok' too if the value can be chance; None if it was not judged
+    """
+
+    segment: str
     feature: str
-    value: float
-    verdict: Verdict
+    metric: str
+    value: float | None
+    p_value: float | None
+    threshold: Threshold | None
+    verdict: Verdict | None
 
 
-def compare(
-    baseline: Mapping[str, Histogram], current: Mapping[str, Sequence[int]], thresholds: DriftThresholds
+def compare(baseline: Mapping[str, Profile], current: Mapping[str, Profile], rules: DriftRules) -> list[FeatureDrift]:
+    """Measure every feature that both have, and judge it by the rules, the worst first.
+
+    :param baseline: profiles by feature
+    :param current: profiles over the same bins, by feature
+    """
+    if isinstance(rules, Threshold):
+        only_psi = DriftRules(metrics={"psi": rules}, false_alarm_rate=1)
+        counts: Mapping[str, tuple[int, ...]] = current  # type: ignore[assignment]
+        counted = {name: Profile(baseline[name].bins, tuple(found)) for name, found in counts.items()}
+        return [drift for drift in compare(baseline, counted, only_psi) if drift.metric == "psi"]
+    return compare_segments({ALL_ROWS: baseline}, {ALL_ROWS: current}, rules)
+
+
+def compare_segments(
+    baseline: Mapping[str, Mapping[str, Profile]], current: Mapping[str, Mapping[str, Profile]], rules: DriftRules
 ) -> list[FeatureDrift]:
-    """Judge every column of the baseline, the worst first.
+    """Do what ``compare`` does for several segments at once; the false alarm rate is that of all together.
 
-    :param baseline: histograms by column name
-    :param current: counts over the same bins, by column name
-    :param thresholds: what is a warning, what a breach
+    :param baseline: profiles by segment and feature
+    :param current: profiles over the same bins, by segment and feature
     """
-    drifts = []
-    for feature, histogram in baseline.items():
-        value = psi(histogram.counts, current[feature])
-        drifts.append(FeatureDrift(feature, value, thresholds.verdict(value)))
-    return sorted(drifts, key=lambda drift: (-drift.value, drift.feature))
+    drifts = list(_measured(baseline, current, rules))
+    judged = [i for i, drift in enumerate(drifts) if drift.verdict]
+    p_values = {}
+    for i in judged:
+        drift = drifts[i]
+        if drift.verdict != "ok":
+            p = p_value(drift.metric, baseline[drift.segment][drift.feature], current[drift.segment][drift.feature])
+            p_values[i] = 1.0 if p is None else p
+    kept = significant(list(p_values.values()), rules.false_alarm_rate, tests=len(judged))
+    for (i, p), real in zip(p_values.items(), kept, strict=True):
+        drifts[i] = replace(drifts[i], p_value=p, verdict=drifts[i].verdict if real else "ok")
+    return sorted(drifts, key=_rank)
 
 
-@dataclass(frozen=True)
-class Degradation:
-    """The rule by which breaches make a model count as degraded: so many in so many weeks."""
-
-    breaches: int
-    of_weeks: int
-
-    def met(self, verdicts: Sequence[Verdict]) -> bool:
-        """Tell whether the newest weeks' verdicts (newest first) make the model degraded.
-
-        The newest week itself must be a breach: an old one is not judged again.
-
-        >>> Degradation(breaches=2, of_weeks=3).met(["breach", "ok", "breach"])
-        True
-        >>> Degradation(breaches=2, of_weeks=3).met(["ok", "breach", "breach"])
-        False
-        """
-        newest = list(verdicts[: self.of_weeks])
-        return newest[:1] == ["breach"] and newest.count("breach") >= self.breaches
+def _measured(
+    baseline: Mapping[str, Mapping[str, Profile]], current: Mapping[str, Mapping[str, Profile]], rules: DriftRules
+) -> Iterator[FeatureDrift]:
+    for segment, features in current.items():
+        for feature, profile in features.items():
+            expected = baseline.get(segment, {}).get(feature)
+            if expected is None:
+                continue
+            thresholds = rules.of(feature, expected)
+            for name, metric in METRICS.items():
+                if expected.bins.kind in metric.kinds:
+                    value, threshold = metric.measure(expected, profile), thresholds.get(name)
+                    verdict = threshold.verdict(value) if threshold and value is not None else None
+                    yield FeatureDrift(segment, feature, name, value, None, threshold, verdict)
 
 
-def worst(verdicts: Sequence[Verdict]) -> Verdict:
-    """Return the worst of some verdicts.
+def _rank(drift: FeatureDrift) -> tuple[int, float, str, str, str]:
+    place = ("breach", "warn", "ok", None).index(drift.verdict)
+    bound = (drift.threshold or METRICS[drift.metric].threshold).breach
+    return place, -abs(drift.value or 0.0) / bound, drift.segment, drift.feature, drift.metric
 
-    :raises SnowmakerError: if there are none, for then nothing was checked
-    """
-    for verdict in ("breach", "warn", "ok"):
-        if verdict in verdicts:
-            return verdict
-    raise SnowmakerError("no verdicts to judge by: nothing was checked")
+
+def _check(where: str, name: str, threshold: Threshold) -> None:
+    if name not in METRICS:
+        raise PipelineError(f"drift of {where}: no metric {name!r}; there are: {', '.join(METRICS)}")
+    if not 0 < threshold.warn <= threshold.breach:
+        raise PipelineError(
+            f"drift of {where}: {name} warns from {threshold.warn:g} and breaches from {threshold.breach:g}; write "
+            f"two numbers above 0, the first not above the second"
+        )
