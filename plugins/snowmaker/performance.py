@@ -1,131 +1,97 @@
-"""Performance decisions: metrics from what the warehouse counts and adds up, and their verdicts. Pure."""
+"""Performance decisions: how good a week must be, and which weeks are to be measured again. Pure."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from snowmaker.metrics import gain
+from snowmaker.metrics import ERRORS, RELATIVE, gain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
     from snowmaker.drift import Verdict
-
-
-class Measured(Protocol):
-    """What the warehouse tells of scored and labelled rows."""
-
-    @property
-    def rows(self) -> int:
-        """How many rows were counted."""
-
-    def metrics(self) -> dict[str, float | None]:
-        """Return the metrics; None where one is not defined."""
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """What the warehouse counts of scored and labelled rows.
-
-    :param tp: true positives; ``fp``, ``fn`` and ``tn`` likewise
-    :param rank_sum: the sum of the positives' ranks when all rows are ordered by score; equal scores share
-        their mean rank
-    """
-
-    tp: int
-    fp: int
-    fn: int
-    tn: int
-    rank_sum: float
-
-    @property
-    def rows(self) -> int:
-        """How many rows were counted."""
-        return self.tp + self.fp + self.fn + self.tn
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Confusion:
-        """Read a row of ``snowflake.performance.confusion``."""
-        return cls(int(row["TP"]), int(row["FP"]), int(row["FN"]), int(row["TN"]), float(row["RANK_SUM"] or 0))
-
-    def metrics(self) -> dict[str, float | None]:
-        """Return the usual metrics; None where one is not defined (no positives, only one class).
-
-        Precision, recall, F1: of class 1. ROC AUC by ranks (Mann-Whitney):
-        (rank_sum - n₁(n₁+1)/2) / (n₁·n₀), exact with ties.
-
-        >>> Confusion(tp=8, fp=2, fn=2, tn=8, rank_sum=145.0).metrics()["f1"]
-        0.8
-        """
-        positives, negatives = self.tp + self.fn, self.fp + self.tn
-        return {
-            "accuracy": _ratio(self.tp + self.tn, self.rows),
-            "precision": _ratio(self.tp, self.tp + self.fp),
-            "recall": _ratio(self.tp, positives),
-            "f1": _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn),
-            "roc_auc": _ratio(self.rank_sum - positives * (positives + 1) / 2, positives * negatives),
-        }
-
-
-@dataclass(frozen=True)
-class Residuals:
-    """What the warehouse adds up of predicted and labelled numbers.
-
-    :param rows: how many rows were counted
-    :param squared: the sum of the squared differences between label and score
-    :param absolute: the sum of the absolute differences
-    :param spread: the sum of the squared differences between the labels and their mean
-    """
-
-    rows: int
-    squared: float
-    absolute: float
-    spread: float
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Residuals:
-        """Read a row of ``snowflake.performance.residuals``."""
-        sums = (float(row[name] or 0) for name in ("SQUARED", "ABSOLUTE", "SPREAD"))
-        return cls(int(row["N"]), *sums)
-
-    def metrics(self) -> dict[str, float | None]:
-        """Return the usual metrics, as scikit-learn defines them; None where one is not defined.
-
-        RMSE = √(Σ(y-ŷ)²/n) and MAE = Σ|y-ŷ|/n, in the label's unit. R² = 1 - Σ(y-ŷ)²/Σ(y-ȳ)², the coefficient of
-        determination: 1 is perfect, 0 as good as the labels' mean; not defined if all labels are equal.
-
-        >>> Residuals(rows=4, squared=16.0, absolute=8.0, spread=64.0).metrics()
-        {'rmse': 2.0, 'mae': 2.0, 'r2': 0.75}
-        """
-        mean_squared = _ratio(self.squared, self.rows)
-        unexplained = _ratio(self.squared, self.spread)
-        return {
-            "rmse": None if mean_squared is None else math.sqrt(mean_squared),
-            "mae": _ratio(self.absolute, self.rows),
-            "r2": None if unexplained is None else 1 - unexplained,
-        }
 
 
 @dataclass(frozen=True)
 class PerformanceThresholds:
-    """How much worse a metric may be than its reference, the version's own holdout.
+    """How bad a metric may be: beside its reference, the version's own holdout, and at all.
 
-    Of rmse and mae the rise as a share of the reference, of any other metric the fall as a difference.
+    :param warn: how much worse than the reference it may be: of an error in ``metrics.RELATIVE`` the rise as a share
+        of the reference, of any other metric the difference
+    :param breach: the same for a breach
+    :param warn_below: value below which it warns; not for errors
+    :param breach_below: value below which it breaches; not for errors
+    :param warn_above: value above which an error warns
+    :param breach_above: value above which an error breaches
+
+    >>> PerformanceThresholds(0.05, 0.1, breach_below=0.7).verdict("f1", 0.69, 0.72)
+    'breach'
     """
 
     warn: float
     breach: float
+    warn_below: float | None = None
+    breach_below: float | None = None
+    warn_above: float | None = None
+    breach_above: float | None = None
 
-    def verdict(self, metric: str, value: float | None, reference: float) -> Verdict:
+    def check(self, metric: str) -> None:
+        """Check that the absolute bounds go with the metric, and do not contradict each other.
+
+        :raises ValueError: naming the bounds and what to write instead
+        """
+        wrong, right = ("below", "above") if metric in ERRORS else ("above", "below")
+        for severity in ("warn", "breach"):
+            if getattr(self, f"{severity}_{wrong}") is not None:
+                raise ValueError(f"{severity}_{wrong} does not go with metric {metric}; write {severity}_{right}")
+        warn, breach = self._absolute(metric)
+        if warn is not None and breach is not None and _is_worse(metric, warn, breach):
+            raise ValueError(f"breach_{right} ({breach:g}) is reached before warn_{right} ({warn:g}); exchange them")
+
+    def can_judge(self, metric: str, reference: float | None) -> bool:
+        """Tell whether there is anything to hold the metric against."""
+        return reference is not None or any(bound is not None for bound in self._absolute(metric))
+
+    def verdict(self, metric: str, value: float | None, reference: float | None) -> Verdict:
         """Judge a metric; one that is not defined is a breach, for nobody can say that it is good."""
-        better = None if value is None or math.isnan(value) else gain(metric, value, reference)
-        if better is None or -better >= self.breach:
+        if value is None or math.isnan(value):
             return "breach"
-        return "warn" if -better >= self.warn else "ok"
+        better = gain(metric, value, reference)
+        undefined = reference is not None and better is None
+        fall = -math.inf if better is None else -better
+        warn, breach = self._absolute(metric)
+        if undefined or fall >= self.breach or _is_worse(metric, value, breach):
+            return "breach"
+        return "warn" if fall >= self.warn or _is_worse(metric, value, warn) else "ok"
+
+    def bound(self, metric: str, reference: float | None) -> float | None:
+        """Return the value from which on the metric breaches: by the stricter of the two rules."""
+        bounds = [self._absolute(metric)[1]]
+        if reference is not None:
+            change = self.breach * reference if metric in RELATIVE else self.breach
+            bounds.append(reference + change if metric in ERRORS else reference - change)
+        given = [bound for bound in bounds if bound is not None]
+        if not given:
+            return None
+        return min(given) if metric in ERRORS else max(given)
+
+    def _absolute(self, metric: str) -> tuple[float | None, float | None]:
+        if metric in ERRORS:
+            return self.warn_above, self.breach_above
+        return self.warn_below, self.breach_below
 
 
-def _ratio(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
+def default_thresholds(metric: str) -> PerformanceThresholds:
+    """Return the thresholds of a metric that nobody gave any for.
+
+    An error compared by ratio warns from a tenth and breaches from a quarter more on: the usual reading of such rises
+    as noticeable and large. A share (or another metric between 0 and 1) warns from 0.05 and breaches from 0.1 on, which
+    a week of a few hundred rows does not reach by chance (its standard error is below 0.03).
+    """
+    return PerformanceThresholds(0.1, 0.25) if metric in RELATIVE else PerformanceThresholds(0.05, 0.1)
+
+
+def _is_worse(metric: str, value: float, bound: float | None) -> bool:
+    if bound is None:
+        return False
+    return value > bound if metric in ERRORS else value < bound

@@ -1,41 +1,16 @@
 from __future__ import annotations
 
-import numpy as np
+import math
+
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import rankdata
-from sklearn import metrics as oracle
 
-from snowmaker.performance import Confusion, PerformanceThresholds, Residuals
-
-rows = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 20)), min_size=4, max_size=200)
+from snowmaker.performance import PerformanceThresholds, default_thresholds
 
 
-@given(rows)
-def test_metrics_agree_with_scikit_learn(pairs: list[tuple[int, int]]) -> None:
-    labels = np.array([label for label, _ in pairs])
-    scores = np.array([score / 20 for _, score in pairs])
-    predicted = scores >= 0.5
-    tn, fp, fn, tp = oracle.confusion_matrix(labels, predicted, labels=[0, 1]).ravel()
-    rank_sum = float(rankdata(scores)[labels == 1].sum())
-    found = Confusion(int(tp), int(fp), int(fn), int(tn), rank_sum).metrics()
-    assert found["accuracy"] == pytest.approx(oracle.accuracy_score(labels, predicted), rel=1e-12)
-    if tp + fp:
-        assert found["precision"] == pytest.approx(oracle.precision_score(labels, predicted), rel=1e-12)
-    if tp + fn:
-        assert found["recall"] == pytest.approx(oracle.recall_score(labels, predicted), rel=1e-12)
-    if tp + fp + fn:
-        assert found["f1"] == pytest.approx(oracle.f1_score(labels, predicted), rel=1e-12)
-    if 0 < labels.sum() < len(labels):
-        assert found["roc_auc"] == pytest.approx(oracle.roc_auc_score(labels, scores), rel=1e-9)
-
-
-def test_a_metric_that_is_not_defined_is_none_and_a_breach() -> None:
-    only_negatives = Confusion(tp=0, fp=0, fn=0, tn=5, rank_sum=0)
-    assert only_negatives.metrics()["f1"] is None
-    assert only_negatives.metrics()["roc_auc"] is None
-    assert PerformanceThresholds(0.05, 0.1).verdict("f1", None, 0.8) == "breach"
+def test_a_metric_that_is_not_defined_is_a_breach() -> None:
+    for undefined in (None, math.nan):
+        assert PerformanceThresholds(0.05, 0.1).verdict("f1", undefined, 0.8) == "breach"
+        assert PerformanceThresholds(0.05, 0.1, breach_below=0.1).verdict("f1", undefined, None) == "breach"
 
 
 @pytest.mark.parametrize(("value", "verdict"), [(0.9, "ok"), (0.76, "ok"), (0.75, "warn"), (0.7, "breach")])
@@ -64,18 +39,53 @@ def test_r2_falls_by_a_difference_and_an_error_of_nothing_cannot_be_judged() -> 
     assert PerformanceThresholds(0.1, 0.25).verdict("rmse", 0.0, 0.0) == "ok"
 
 
-numbers = st.lists(st.tuples(st.integers(-1000, 1000), st.integers(-1000, 1000)), min_size=2, max_size=50)
+@pytest.mark.parametrize(
+    ("metric", "value", "verdict"),
+    [("f1", 0.7, "ok"), ("f1", 0.69, "warn"), ("f1", 0.6, "warn"), ("f1", 0.59, "breach")],
+)
+def test_absolute_bounds_judge_without_a_reference(metric: str, value: float, verdict: str) -> None:
+    thresholds = PerformanceThresholds(0.05, 0.1, warn_below=0.7, breach_below=0.6)
+    assert thresholds.can_judge(metric, None)
+    assert thresholds.verdict(metric, value, None) == verdict
 
 
-@given(numbers)
-def test_metrics_of_a_regression_agree_with_scikit_learn(pairs: list[tuple[int, int]]) -> None:
-    labels, scores = (np.array(values, dtype=float) for values in zip(*pairs, strict=True))
-    errors = labels - scores
-    spread = float(((labels - labels.mean()) ** 2).sum())
-    found = Residuals(len(pairs), float((errors**2).sum()), float(np.abs(errors).sum()), spread).metrics()
-    assert found["rmse"] == pytest.approx(oracle.root_mean_squared_error(labels, scores), rel=1e-9)
-    assert found["mae"] == pytest.approx(oracle.mean_absolute_error(labels, scores), rel=1e-9)
-    if labels.min() < labels.max():
-        assert found["r2"] == pytest.approx(oracle.r2_score(labels, scores), rel=1e-9, abs=1e-9)
-    else:
-        assert found["r2"] is None
+def test_the_stricter_of_the_two_rules_counts() -> None:
+    thresholds = PerformanceThresholds(0.05, 0.125, warn_below=0.7, breach_below=0.5)
+    assert thresholds.verdict("f1", 0.55, 0.55) == "warn"
+    assert thresholds.verdict("f1", 0.75, 0.875) == "breach"
+    assert (thresholds.bound("f1", 0.55), thresholds.bound("f1", 0.875)) == (0.5, 0.75)
+    errors = PerformanceThresholds(0.1, 0.25, warn_above=90, breach_above=110)
+    assert [errors.verdict("rmse", value, 80.0) for value in (87, 88, 100, 111)] == ["ok", "warn", "breach", "breach"]
+    assert (errors.bound("rmse", 80.0), errors.bound("rmse", 100.0)) == (100.0, 110)
+
+
+def test_a_rise_of_the_calibration_error_is_a_difference() -> None:
+    thresholds = default_thresholds("calibration_error")
+    assert [thresholds.verdict("calibration_error", value, 0.0) for value in (0.04, 0.06, 0.11)] == [
+        "ok",
+        "warn",
+        "breach",
+    ]
+    assert default_thresholds("log_loss").verdict("log_loss", 0.11, 0.1) == "warn"
+    assert thresholds.bound("calibration_error", 0.25) == pytest.approx(0.35)
+
+
+def test_there_is_no_bound_without_reference_and_absolute_bound() -> None:
+    thresholds = PerformanceThresholds(0.05, 0.1)
+    assert not thresholds.can_judge("f1", None)
+    assert thresholds.bound("f1", None) is None
+
+
+@pytest.mark.parametrize(
+    ("metric", "bounds", "told"),
+    [
+        ("f1", {"warn_above": 0.5}, "warn_above does not go with metric f1; write warn_below"),
+        ("rmse", {"breach_below": 5}, "breach_below does not go with metric rmse; write breach_above"),
+        ("f1", {"warn_below": 0.5, "breach_below": 0.6}, r"breach_below \(0.6\) is reached before warn_below \(0.5\)"),
+        ("mae", {"warn_above": 9, "breach_above": 8}, r"breach_above \(8\) is reached before warn_above \(9\)"),
+    ],
+)
+def test_bounds_that_do_not_go_together_are_refused(metric: str, bounds: dict[str, float], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        PerformanceThresholds(0.05, 0.1, **bounds).check(metric)
+    PerformanceThresholds(0.05, 0.1).check(metric)

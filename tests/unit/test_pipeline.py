@@ -164,7 +164,7 @@ REGRESSION = {
             {"training/estimator": "linear", "training/hyperparameters": {"C": 1}},
             "hyperparameter 'C' is unknown to the estimator linear of a regression; it knows alpha, max_iter",
         ),
-        ({"promotion/floors": {"f1": 0.5}}, "promotion.floors: f1 is no metric of regression; choose of rmse, mae, r2"),
+        ({"promotion/floors": {"f1": 0.5}}, "promotion.floors: f1 is no metric of regression; choose of rmse, mae, mape, r2"),
         ({"training/class_weight": "balanced"}, "training.class_weight weighs classes, and a regression has none"),
         ({"model/threshold": 0.5}, "model.threshold decides between two classes, and a regression has none"),
         (

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from snowmaker.drift import Degradation, worst
-from snowmaker.exceptions import ModelVersionError
+from snowmaker.calibration import CALIBRATION, CalibrationMap
+from snowmaker.drift import Degradation
+from snowmaker.exceptions import InputDataError, ModelVersionError
 from snowmaker.hooks.model_registry import read_state
 from snowmaker.input_check import check_labels
-from snowmaker.metrics import ERRORS
-from snowmaker.operators.base import ensure_columns, rewrite_rows, run_label
+from snowmaker.labelled_weeks import LabelledWeek, changed_weeks
+from snowmaker.metrics import RELATIVE
+from snowmaker.operators import performance_record
+from snowmaker.operators.base import ensure_columns, run_label
+from snowmaker.operators.performance_record import MeasuredWeek
 from snowmaker.operators.weekly_check import WeeklyCheckOperator
-from snowmaker.performance import PerformanceThresholds
+from snowmaker.performance import default_thresholds
 from snowmaker.scored_task import scored_task
-from snowmaker.snowflake import performance as performance_sql
-from snowmaker.snowflake import tables
-from snowmaker.snowflake.identifiers import QualifiedName
+from snowmaker.snowflake import calibration, labelled_rows, tables
+from snowmaker.snowflake.identifiers import Identifier, QualifiedName
+from snowmaker.snowflake.statement import Statement
 from snowmaker.week import Week, week_of_run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from snowmaker.drift import Verdict
     from snowmaker.hooks.warehouse import WarehouseSession
-    from snowmaker.performance import Measured
+    from snowmaker.measured import Measured
+    from snowmaker.operators.performance_record import RecordedWeek
+    from snowmaker.performance import PerformanceThresholds
     from snowmaker.scored_task import ScoredTaskType
     from snowmaker.source import Source
 
@@ -31,25 +37,32 @@ if TYPE_CHECKING:
 class PerformanceCheckOperator(WeeklyCheckOperator):
     """Measure how well past weeks were predicted, once their labels have come, and judge it.
 
-    Looks at the newest weeks whose labels are due, joins their predictions with the source's labels and counts
-    in the warehouse. Results go to SNOWMAKER_PERFORMANCE, replacing those of the same weeks. A week's metric
-    is held against the same metric of the version's own holdout. Weeks without labels are left out.
+    Looks at all weeks within ``lookback_weeks``, and measures those again whose labels or predictions are not what
+    they were when they were last checked: labels that come late, are mended or taken back are all seen. The sums
+    are made in the warehouse, one statement for all those weeks. Results go to SNOWMAKER_PERFORMANCE and
+    SNOWMAKER_CALIBRATION, replacing those of the same weeks. A week's metric is held against the same metric of
+    the version's own holdout, and against absolute bounds if there are any.
+
+    Until its labels are due and come, a week's metrics are estimated from the scores, calibrated on the version's
+    holdout (binary classification). An estimate is marked as one and never judged.
 
     :param source: the table of weekly rows
     :param model_name: the model, written database.schema.name (templated)
     :param model_version: the version that may be marked degraded (templated)
     :param predictions_table: the predictions, written database.schema.name (templated)
     :param week: first day of the week, or empty: the week the run is for (templated)
+    :param segments: source columns whose values are measured one by one as well; shown, not judged
     :param label_delay_weeks: weeks after which labels are due
     :param lookback_weeks: how many weeks with due labels to look at
     :param task: what the model predicts
     :param metric: the metric to judge by; default: f1, of a regression rmse
-    :param thresholds: how much worse than on the holdout it may be: a fall by 0.05 warns and by 0.1 breaches, of an
-        error (rmse, mae) a rise by a tenth and by a quarter
+    :param thresholds: how bad it may be; default: ``performance.default_thresholds``
     :param threshold: score from which the class 1 is predicted
-    :param degraded_when: how many breaches in how many weeks mark the model degraded
+    :param estimate: whether to estimate the weeks without labels
+    :param degraded_when: how many breaches in how many weeks with labels mark the model degraded
     :param degraded_asset: gets an event when the model is degraded
-    :return: ``{"weeks": {week: metric}, "verdict", "degraded"}``
+    :return: ``{"week", "model_version", "weeks": {week: value}, "estimated": {week: value}, "metric", "verdict",
+        "degraded", "since"}``; the verdict is that of the newest week with labels
     """
 
     cause = "performance"
@@ -63,12 +76,14 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         model_version: str,
         predictions_table: str,
         week: str | None = None,
+        segments: Sequence[str] = (),
         label_delay_weeks: int = 0,
-        lookback_weeks: int = 4,
+        lookback_weeks: int = 26,
         task: ScoredTaskType = "binary_classification",
         metric: str | None = None,
         thresholds: PerformanceThresholds | None = None,
         threshold: float = 0.5,
+        estimate: bool = True,
         degraded_when: Degradation | None = None,
         **kwargs: Any,
     ) -> None:
@@ -78,114 +93,185 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         self.model_version = model_version
         self.predictions_table = predictions_table
         self.week = week
+        self.segments = segments
         self.label_delay_weeks = label_delay_weeks
         self.lookback_weeks = lookback_weeks
         self.scored_task = scored_task(task, threshold)
+        self.estimate = estimate and self.scored_task.is_estimated
         self.metric = metric or self.scored_task.default_metric
         if self.metric not in self.scored_task.metrics:
             known = ", ".join(self.scored_task.metrics)
             raise ValueError(f"metric {self.metric!r} is no metric of {task}; choose of {known}")
-        default = PerformanceThresholds(0.1, 0.25) if self.metric in ERRORS else PerformanceThresholds(0.05, 0.1)
-        self.thresholds = thresholds or default
+        self.thresholds = thresholds or default_thresholds(self.metric)
+        self.thresholds.check(self.metric)
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
-        """Join, count, write, judge."""
+        """Look what changed, measure that, write, judge."""
         week = week_of_run(context, self.source.starts_on, asked=self.week)
-        last = week.shift(-self.label_delay_weeks)
+        due = week.shift(-self.label_delay_weeks)
+        first = due.shift(1 - self.lookback_weeks)
         model = QualifiedName.parse(self.model_name)
-        table = model.sibling(tables.PERFORMANCE)
         with self.hook.session() as session:
             ensure_columns(session, self.source, label_rule=self.scored_task.label)
-            session.execute(tables.create_table(table))
-            measured = self._measure(session, model, last.shift(1 - self.lookback_weeks), last)
-            references = self._references(session, model)
-            verdicts = {
-                key: self.thresholds.verdict(
-                    self.metric, found.metrics()[self.metric], self._reference(references, key[1])
-                )
-                for key, found in measured.items()
-            }
-            for key, found in measured.items():
-                self._write(session, table, model, key, found, verdicts[key], run_label(context))
-            recent = self._recent_verdicts(session, table, model, self.model_version, last)
-        return self._judge(context, week, measured, verdicts, recent)
+            for name in performance_record.TABLES:
+                session.execute(tables.create_table(model.sibling(name)))
+            now = self._look(session, model, first, week, due)
+            changed = changed_weeks(now, performance_record.last_checked(session, model, first, week))
+            if changed:
+                measured = list(self._measure(session, model, now, changed, due))
+                weeks = {one: now.get(one) for one in changed}
+                performance_record.rewrite_weeks(session, model, weeks, measured, run_label(context))
+            history = performance_record.recorded(session, model, self.metric, first, week)
+        return self._judge(context, week, changed, history)
+
+    def _look(
+        self, session: WarehouseSession, model: QualifiedName, first: Week, last: Week, due: Week
+    ) -> dict[Week, LabelledWeek]:
+        statement = labelled_rows.fingerprints(
+            QualifiedName.parse(self.predictions_table), self.source, model.quoted, first, last
+        )
+        settings = f"{self.scored_task} {self.metric} {self.thresholds} {list(self.segments)}"
+        found = {}
+        for row in session.rows(statement):
+            week = performance_record.week_of(row)
+            kind = "labels" if week <= due and int(row["LABELLED"]) else f"estimate {self.estimate}"
+            found[week] = LabelledWeek.of(row, f"{kind} {settings}")
+        return found
 
     def _measure(
-        self, session: WarehouseSession, model: QualifiedName, first: Week, last: Week
-    ) -> dict[tuple[Week, str], Measured]:
-        predictions = QualifiedName.parse(self.predictions_table)
-        relation = performance_sql.labelled_predictions(predictions, self.source, model.quoted, first, last)
-        measured = {}
-        for row in session.rows(self.scored_task.measure(relation)):
-            week = Week.parse(str(row["WEEK_START"])[:10], self.source.starts_on)
-            table, wrong = self.source.table.quoted, int(row["WRONG"])
-            check_labels(self.scored_task.label, self.source, table, wrong, f"week {week}")
-            measured[week, str(row["MODEL_VERSION"])] = self.scored_task.read(row)
-        return measured
-
-    def _references(self, session: WarehouseSession, model: QualifiedName) -> dict[str, float]:
-        versions = read_state(session, model).versions
-        return {v.name: float(dict(v.metrics)[self.metric]) for v in versions if self.metric in dict(v.metrics)}
-
-    def _reference(self, references: Mapping[str, float], version: str) -> float:
-        if version not in references:
-            raise ModelVersionError(
-                f"version {version} of model {self.model_name} has no metric {self.metric!r} in the registry to hold "
-                f"its weeks against; log the model with its metrics, or judge by another metric"
-            )
-        return references[version]
-
-    def _write(
         self,
         session: WarehouseSession,
-        table: QualifiedName,
         model: QualifiedName,
-        key: tuple[Week, str],
+        now: Mapping[Week, LabelledWeek],
+        changed: Sequence[Week],
+        due: Week,
+    ) -> Iterator[MeasuredWeek]:
+        there = [week for week in changed if week in now]
+        labelled = [week for week in there if week <= due and now[week].labelled]
+        unlabelled = [week for week in there if week not in labelled]
+        references = {version.name: dict(version.metrics) for version in read_state(session, model).versions}
+        if labelled:
+            for key, found in self._measure_labelled(session, model, labelled).items():
+                yield self._judged(key, found, references, is_estimate=False)
+        if unlabelled and self.estimate:
+            for key, found in self._estimate(session, model, unlabelled).items():
+                yield self._judged(key, found, references, is_estimate=True)
+
+    def _measure_labelled(
+        self, session: WarehouseSession, model: QualifiedName, weeks: Sequence[Week]
+    ) -> dict[tuple[str, str, str], Measured]:
+        segments = [Identifier.parse(column) for column in self.segments]
+        relation = labelled_rows.labelled_predictions(
+            QualifiedName.parse(self.predictions_table),
+            self.source,
+            model.quoted,
+            weeks,
+            columns=self.scored_task.columns,
+            segments=segments,
+        )
+        measured = self.scored_task.read_all(session.rows(self.scored_task.measure(relation, len(segments))))
+        for (week, _, _), found in measured.items():
+            check_labels(self.scored_task.label, self.source, self.source.table.quoted, found.wrong, f"week {week}")
+            if found.bad:
+                raise InputDataError(
+                    f"{found.bad} predictions of week {week} in {self.predictions_table} have no score or one "
+                    f"{self.scored_task.bad_score}; score the week again"
+                )
+        return measured
+
+    def _estimate(
+        self, session: WarehouseSession, model: QualifiedName, weeks: Sequence[Week]
+    ) -> dict[tuple[str, str, str], Measured]:
+        maps = read_calibration(session, model)
+        if not maps:
+            self.log.info("No version of %s has a calibration map, so nothing is estimated", model.quoted)
+            return {}
+        relation = labelled_rows.expected_labels(
+            QualifiedName.parse(self.predictions_table), model.quoted, weeks, calibration.chance(maps)
+        )
+        return self.scored_task.read_all(session.rows(self.scored_task.estimate(relation)))
+
+    def _judged(
+        self,
+        key: tuple[str, str, str],
         found: Measured,
-        verdict: Verdict,
-        run: str,
-    ) -> None:
-        week, version = key
-        rows = [
-            {
-                "MODEL_VERSION": version,
-                "SEGMENT": "",
-                "CLASS": "",
-                "METRIC": metric,
-                "VALUE": value,
-                "IS_ESTIMATE": False,
-                "VERDICT": verdict if metric == self.metric else None,
-                "ROW_COUNT": found.rows,
-                "ENGINE": tables.SNOWMAKER_ENGINE,
-            }
-            for metric, value in found.metrics().items()
-        ]
-        rewrite_rows(session, table, {"WEEK_START": week.start, "MODEL_NAME": model.quoted}, rows, run)
+        references: Mapping[str, Mapping[str, float]],
+        *,
+        is_estimate: bool,
+    ) -> MeasuredWeek:
+        week, version, segment = key
+        own = references.get(version, {})
+        known = {name: _reference(own, name) for name in found.metrics}
+        reference = known[self.metric]
+        verdict = None
+        if not is_estimate and not segment:
+            if not self.thresholds.can_judge(self.metric, reference):
+                raise ModelVersionError(
+                    f"version {version} of model {self.model_name} has no metric {self.metric!r} in the registry to "
+                    f"hold its weeks against; log the model with its metrics, give an absolute bound, or judge by "
+                    f"another metric"
+                )
+            verdict = self.thresholds.verdict(self.metric, found.metrics[self.metric], reference)
+        return MeasuredWeek(
+            week=Week(date.fromisoformat(week)),
+            version=version,
+            segment=segment,
+            found=found,
+            is_estimate=is_estimate,
+            references={name: value for name, value in known.items() if value is not None},
+            metric=self.metric,
+            verdict=verdict,
+        )
 
     def _judge(
-        self,
-        context: Mapping[str, Any],
-        week: Week,
-        measured: Mapping[tuple[Week, str], Measured],
-        verdicts: Mapping[tuple[Week, str], Verdict],
-        recent: Sequence[Verdict],
+        self, context: Mapping[str, Any], week: Week, changed: Sequence[Week], history: Sequence[RecordedWeek]
     ) -> dict[str, Any]:
-        values = {str(key[0]): found.metrics()[self.metric] for key, found in measured.items()}
+        real = [found for found in history if not found.is_estimate]
+        values = {str(found.week): found.value for found in real}
+        estimated = {str(found.week): found.value for found in history if found.is_estimate}
+        self.log.info("Measured anew: %s", ", ".join(map(str, changed)) or "no week, nothing changed")
         self.log.info("%s by week: %s", self.metric, _told(values) or "no labels yet")
+        if estimated:
+            self.log.info("%s estimated: %s", self.metric, _told(estimated))
+        own = [found for found in reversed(real) if found.version == self.model_version]
+        recent = [found.verdict for found in own if found.verdict]
         degraded = self.degraded_when.met(recent)
         if degraded:
-            bound, breaches = self.thresholds.breach, list(recent).count("breach")
-            worse = f"rose by {bound:.4g} of its value" if self.metric in ERRORS else f"fell by {bound:g}"
+            bound, breaches = self.thresholds.breach, recent[: self.degraded_when.of_weeks].count("breach")
+            worse = f"rose by {bound:.4g} of its value" if self.metric in RELATIVE else f"fell by {bound:g}"
             detail = (
                 f"{self.metric} {worse} or more in {breaches} of the last {self.degraded_when.of_weeks} weeks with "
                 f"labels ({_told(values)})"
             )
             self._mark_degraded(context, week, self.model_version, detail)
         return {
+            "week": str(week),
+            "model_version": self.model_version,
             "weeks": values,
-            "verdict": worst(list(verdicts.values())) if verdicts else None,
+            "estimated": estimated,
+            "metric": self.metric,
+            "verdict": real[-1].verdict if real else None,
             "degraded": degraded,
+            "since": None,
         }
+
+
+def read_calibration(session: WarehouseSession, model: QualifiedName) -> dict[str, CalibrationMap]:
+    """Read the frozen calibration maps of a model's versions."""
+    rows = session.rows_if_any(
+        Statement(
+            f"SELECT MODEL_VERSION, PROFILE FROM {model.sibling(tables.BASELINES)} "
+            f"WHERE MODEL_NAME = %s AND FEATURE = %s ORDER BY MODEL_VERSION",
+            (model.quoted, CALIBRATION),
+        )
+    )
+    return {row["MODEL_VERSION"]: CalibrationMap.from_json(row["PROFILE"]) for row in rows}
+
+
+def _reference(metrics: Mapping[str, Any], name: str) -> float | None:
+    # A model card calls the means over classes by the plain names.
+    value = metrics.get(name, metrics.get(name.removesuffix("_macro")))
+    return None if value is None else float(value)
 
 
 def _told(values: Mapping[str, float | None]) -> str:

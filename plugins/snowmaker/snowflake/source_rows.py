@@ -9,6 +9,8 @@ from snowmaker.snowflake.statement import Statement, listed
 from snowmaker.week import WEEKDAYS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from snowmaker.snowflake.identifiers import Identifier, QualifiedName
     from snowmaker.source import Feature, Source
     from snowmaker.week import Week
@@ -49,18 +51,24 @@ def count_values(source: Source, week: Week) -> Statement:
     return Statement(f"SELECT COUNT(*) AS N, {counts} FROM {source.table} WHERE {condition.text}", condition.values)
 
 
-def identified_rows(source: Source, first: Week, last: Week, *, with_label: bool = False) -> Statement:
+def told_by(source: Source) -> tuple[Identifier, ...]:
+    """Return the columns that a row is told from another by: key and features, each once."""
+    return tuple(dict.fromkeys((*source.key, *(feature.column for feature in source.features))))
+
+
+def identified_rows(source: Source, first: Week, last: Week, *, also: Sequence[Identifier] = ()) -> Statement:
     """Select the rows of some weeks with a WEEK_START and a ROW_ID each.
 
     A business key need not be unique, so a row is told by a hash of its key and features, and by an ordinal
     among rows that are alike in all of them. Those have the same prediction, so it does not matter which of
     them gets which ordinal. The label is left out: it comes later and must find its prediction then.
+
+    :param also: columns to select besides key and features
     """
-    told_by = tuple(dict.fromkeys((*source.key, *(feature.column for feature in source.features))))
-    carried = (*told_by, source.label) if with_label and source.label not in told_by else told_by
+    carried = tuple(dict.fromkeys((*told_by(source), *also)))
     # Lengths keep ('ab', 'c') and ('a', 'bc') apart.
     parts = " || ".join(
-        f"COALESCE(LENGTH({column}::VARCHAR)::VARCHAR || ':' || {column}::VARCHAR, '-')" for column in told_by
+        f"COALESCE(LENGTH({column}::VARCHAR)::VARCHAR || ':' || {column}::VARCHAR, '-')" for column in told_by(source)
     )
     condition = in_weeks(source.week_column, first, last)
     return Statement(

@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+from sklearn.metrics import (
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    r2_score,
+    root_mean_squared_error,
+)
 
 from snowmaker.exceptions import InputDataError
 from snowmaker.hooks.warehouse import WarehouseHook
@@ -46,16 +51,16 @@ def test_errors_are_measured_as_scikit_learn_measures_them(
     with WarehouseHook().session() as session:
         found = session.rows(REGRESSION.measure(Statement(f"SELECT * FROM {table}")))
     assert len(found) == 6
-    for row in found:
-        mask = (weeks == str(row["WEEK_START"])[:10]) & (versions == row["MODEL_VERSION"])
+    for (week, version, segment), measured in REGRESSION.read_all(found).items():
+        mask = (weeks == week) & (versions == version)
         expected = {
             "rmse": root_mean_squared_error(labels[mask], scores[mask]),
             "mae": mean_absolute_error(labels[mask], scores[mask]),
+            "mape": mean_absolute_percentage_error(labels[mask], scores[mask]),
             "r2": r2_score(labels[mask], scores[mask]),
         }
-        measured = REGRESSION.read(row)
-        assert (measured.rows, row["WRONG"]) == (25, 0)
-        assert measured.metrics() == pytest.approx(expected, rel=1e-9)
+        assert (measured.rows, measured.wrong, measured.bad, segment) == (25, 0, 0, "")
+        assert measured.metrics == pytest.approx(expected, rel=1e-9)
 
 
 def test_labels_and_scores_that_are_no_finite_numbers_are_counted(lab: Lab) -> None:
@@ -124,11 +129,9 @@ def table_of_booleans(lab: Lab) -> str:
     return view
 
 
-def test_a_task_whose_models_cannot_be_scored_is_refused(lab: Lab) -> None:
-    with pytest.raises(
-        ValueError, match="'multiclass_classification' can be trained but not yet scored; choose one of"
-    ):
-        scored_task("multiclass_classification")  # type: ignore[arg-type]
+def test_a_task_that_is_not_known_is_refused(lab: Lab) -> None:
+    with pytest.raises(ValueError, match="'clustering' is not known; choose one of binary_classification, multiclass_"):
+        scored_task("clustering")  # type: ignore[arg-type]
     model = lab.model("good")
-    with pytest.raises(ValueError, match="metric 'f1' is no metric of regression; choose of rmse, mae, r2"):
+    with pytest.raises(ValueError, match="metric 'f1' is no metric of regression; choose of rmse, mae, mape, r2"):
         model.check_performance(WEEKS[7], "GOOD", task="regression", metric="f1")

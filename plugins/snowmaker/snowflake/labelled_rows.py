@@ -1,0 +1,79 @@
+"""Predictions beside the labels that have come, and what tells whether either changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from snowmaker.snowflake.source_rows import identified_rows, in_weeks, told_by, week_start
+from snowmaker.snowflake.statement import Statement, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from snowmaker.snowflake.identifiers import Identifier, QualifiedName
+    from snowmaker.source import Source
+    from snowmaker.week import Week
+
+
+def labelled_predictions(
+    predictions: QualifiedName,
+    source: Source,
+    model: str,
+    weeks: Sequence[Week],
+    *,
+    columns: Sequence[str] = ("SCORE",),
+    segments: Sequence[Identifier] = (),
+) -> Statement:
+    """Select WEEK_START, MODEL_VERSION, LABEL and the predictions' columns of the rows whose label has come.
+
+    :param weeks: the weeks to look at, in the order of time
+    :param columns: what is taken of the predictions
+    :param segments: source columns to select too, as SEGMENT_0, …
+    """
+    rows = identified_rows(source, weeks[0], weeks[-1], also=(source.label, *segments))
+    split = "".join(f", S.{column} AS SEGMENT_{place}" for place, column in enumerate(segments))
+    return Statement(
+        f"SELECT P.WEEK_START, P.MODEL_VERSION, S.{source.label} AS LABEL, "
+        f"{listed(f'P.{column}' for column in columns)}{split} "
+        f"FROM {predictions} P JOIN ({rows.text}) S "
+        f"ON S.WEEK_START = P.WEEK_START AND S.ROW_ID = P.ROW_ID "
+        f"WHERE S.{source.label} IS NOT NULL AND P.MODEL_NAME = %s AND {_among('P.WEEK_START', weeks)}",
+        (*rows.values, model, *(week.start for week in weeks)),
+    )
+
+
+def unlabelled_predictions(
+    predictions: QualifiedName, model: str, weeks: Sequence[Week], label: Statement
+) -> Statement:
+    """Select WEEK_START, MODEL_VERSION, LABEL and SCORE of all predictions of some weeks.
+
+    :param label: the expression over MODEL_VERSION and SCORE that stands for the label; rows without it are left out
+    """
+    return Statement(
+        f"SELECT * FROM (SELECT WEEK_START, MODEL_VERSION, {label.text} AS LABEL, SCORE "
+        f"FROM {predictions} WHERE MODEL_NAME = %s AND {_among('WEEK_START', weeks)}) WHERE LABEL IS NOT NULL",
+        (*label.values, model, *(week.start for week in weeks)),
+    )
+
+
+def fingerprints(predictions: QualifiedName, source: Source, model: str, first: Week, last: Week) -> Statement:
+    """Tell of each week's predictions and labels how many there are (N, LABELLED) and what they are, as a number each.
+
+    The number is the sum of a hash of each row with its label, so it does not depend on the rows' order; each table
+    is read once. The source's rows are told by key and features, as the predictions' are.
+    """
+    condition = in_weeks(source.week_column, first, last)
+    return Statement(
+        f"SELECT P.WEEK_START, P.N, P.PREDICTED, COALESCE(L.LABELLED, 0) AS LABELLED, COALESCE(L.TRUTH, '0') AS TRUTH "
+        f"FROM (SELECT WEEK_START, COUNT(*) AS N, SUM(HASH(ROW_ID, MODEL_VERSION, SCORE, PREDICTION))::VARCHAR "
+        f"AS PREDICTED FROM {predictions} WHERE MODEL_NAME = %s AND WEEK_START >= %s AND WEEK_START <= %s "
+        f"GROUP BY WEEK_START) P LEFT JOIN (SELECT {week_start(source)}::DATE AS WEEK_START, COUNT(*) AS LABELLED, "
+        f"SUM(HASH({listed(told_by(source))}, {source.label}))::VARCHAR AS TRUTH FROM {source.table} "
+        f"WHERE {condition.text} AND {source.label} IS NOT NULL GROUP BY 1) L "
+        f"ON L.WEEK_START = P.WEEK_START ORDER BY P.WEEK_START",
+        (model, first.start, last.start, *condition.values),
+    )
+
+
+def _among(column: str, weeks: Sequence[Week]) -> str:
+    return f"{column} IN ({listed('%s::DATE' for _ in weeks)})"
