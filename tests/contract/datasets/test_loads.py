@@ -17,9 +17,10 @@ from include.datasets.churn import CHURN
 from include.datasets.generator import Generator
 from include.datasets.house_values import HOUSE_VALUES
 from include.datasets.maintenance import MAINTENANCE
+from include.datasets.tickets import TICKETS
 from include.datasets.weekly_table import WeeklyTable
 
-GENERATORS = {"churn": CHURN, "house_values": HOUSE_VALUES, "maintenance": MAINTENANCE}
+GENERATORS = {"churn": CHURN, "house_values": HOUSE_VALUES, "maintenance": MAINTENANCE, "tickets": TICKETS}
 FIRST, ROWS = date(2025, 1, 6), 250
 
 

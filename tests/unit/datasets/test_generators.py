@@ -14,6 +14,7 @@ from include.datasets.generator import Generator
 from include.datasets.house_values import HOUSE_VALUES
 from include.datasets.maintenance import MAINTENANCE
 from include.datasets.mortgage import MORTGAGE
+from include.datasets.tickets import TICKETS
 
 FIRST_WEEK = date(2025, 1, 6)
 GENERATORS = {
@@ -21,6 +22,7 @@ GENERATORS = {
     "churn": CHURN,
     "house_values": HOUSE_VALUES,
     "maintenance": MAINTENANCE,
+    "tickets": TICKETS,
 }
 # The shift of which no feature tells.
 CONCEPT_SHIFTS = {
@@ -28,6 +30,7 @@ CONCEPT_SHIFTS = {
     "churn": "competitor_week",
     "house_values": "boom_week",
     "maintenance": "bearing_shift_week",
+    "tickets": "reorganisation_week",
 }
 
 
