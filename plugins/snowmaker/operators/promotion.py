@@ -17,7 +17,7 @@ from snowmaker.hooks.model_registry import calling, carry_out, read_state
 from snowmaker.input_check import check_labels
 from snowmaker.operators.base import WarehouseOperator, run_label
 from snowmaker.scored_task import scored_task
-from snowmaker.snowflake import performance, registry, tables
+from snowmaker.snowflake import registry, scoring, tables
 from snowmaker.snowflake.identifiers import QualifiedName
 from snowmaker.week import Week
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from snowmaker.champion import ModelVersion
     from snowmaker.hooks.warehouse import WarehouseSession
-    from snowmaker.performance import Measured
+    from snowmaker.measured import Measured
     from snowmaker.scored_task import ScoredTaskType
     from snowmaker.snowflake.scoring import ScoreMethod
     from snowmaker.source import Source
@@ -94,19 +94,18 @@ class EvaluateChallengerOperator(WarehouseOperator):
         model = QualifiedName.parse(self.model_name)
         with self.hook.session() as session:
             state = read_state(session, model)
-            state.version(self.challenger)
-            champion = state.champion
+            challenger, champion = state.version(self.challenger), state.champion
             if champion and champion.name != self.challenger:
                 self._check_unseen(champion, first)
             else:
                 champion = None
-            versions = [self.challenger, *([champion.name] if champion else [])]
-            with calling(session, model, versions, self.method.method):
+            versions = [challenger, *([champion] if champion else [])]
+            with calling(session, model, [version.name for version in versions], self.method.method):
                 measured = self._measure(session, model, versions, first, last)
         verdict = judge(
             self.challenger,
             champion.name if champion else None,
-            {version: found.metrics() for version, found in measured.items()},
+            {version: found.metrics for version, found in measured.items()},
             rows=measured[self.challenger].rows,
             floors=self.floors,
             ceilings=self.ceilings,
@@ -124,28 +123,29 @@ class EvaluateChallengerOperator(WarehouseOperator):
             )
 
     def _measure(
-        self, session: WarehouseSession, model: QualifiedName, versions: list[str], first: Week, last: Week
+        self, session: WarehouseSession, model: QualifiedName, versions: list[ModelVersion], first: Week, last: Week
     ) -> dict[str, Measured]:
-        relation = performance.scored_training_rows(
+        relation = scoring.scored_training_rows(
             QualifiedName.parse(self.training_table),
             self.source,
-            versions,
+            {version.name: self.scored_task.outputs(self.method, version) for version in versions},
             model=model,
             method=self.method,
             first=first,
             last=last,
         )
-        rows = session.rows(self.scored_task.measure(relation))
-        for row in rows:
+        found = self.scored_task.read_all(session.rows(self.scored_task.measure(relation)))
+        measured = {version: sums for (_, version, _), sums in found.items()}
+        for sums in measured.values():
             check_labels(
                 self.scored_task.label,
                 self.source,
                 self.training_table,
-                int(row["WRONG"]),
+                sums.wrong,
                 f"the holdout {first} to {last}",
             )
-        measured = {str(row["MODEL_VERSION"]): self.scored_task.read(row) for row in rows}
-        missing = [version for version in versions if version not in measured or not measured[version].rows]
+        names = [version.name for version in versions]
+        missing = [name for name in names if name not in measured or not measured[name].rows]
         if missing:
             raise InputDataError(
                 f"training set {self.training_table} has no labelled row from {first} to {last} to judge "
