@@ -26,6 +26,8 @@ from fakesnow.statement_type import statement_type_id
 from fakesnow.transforms import SERVER_VERSION, show
 from sqlglot import exp
 
+from include.sandbox.snowflake.fakesnow_passes import Passes
+
 __all__ = [
     "SERVER_VERSION",
     "ColumnInfo",
@@ -58,8 +60,14 @@ fakesnow.rowtype.duckdb_to_sf_type.update(
         "UUID": "text",
     }
 )
+
+
+def _unchanged(expression: exp.Expression) -> exp.Expression:
+    return expression
+
+
 # It turns the sum of whole numbers into a float, for the sake of sums of text, which are refused instead.
-transforms.numeric_agg_implicit_cast = lambda expression: expression
+transforms.numeric_agg_implicit_cast = _unchanged
 # It keeps comments and lengths of texts in another file than the tables; `facts` keeps them with the tables.
 fakesnow.info_schema.insert_table_comment_sql = lambda *_: "SELECT 1"
 fakesnow.info_schema.insert_text_lengths_sql = lambda *_: "SELECT 1"
@@ -133,7 +141,8 @@ class Statements:
 
     def transform(self, expression: exp.Expression, params: Any) -> exp.Expression:
         """A statement in DuckDB's terms."""
-        return self._cursor._transform(expression, params)
+        passes: Any = Passes(expression)
+        return self._cursor._transform(passes, params).expression
 
     def execute(self, transformed: exp.Expression, params: Any) -> tuple[Any, int | None]:
         """Run a statement that is in DuckDB's terms: its rows, and how many it changed or gave."""
