@@ -65,5 +65,9 @@ class WarehouseError(SnowmakerError):
     """Snowflake refused a statement."""
 
 
+class MonitorError(SnowmakerError):
+    """A model monitor cannot tell of a week: there is none, it is suspended, or it has not read the rows yet."""
+
+
 class ConcurrentChangeError(SnowmakerError, AirflowFailException):
     """Somebody else changed the model meanwhile; look before trying again."""
