@@ -1,0 +1,76 @@
+"""How numbers, weeks and long names are written in a report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import date
+
+_NAMES = {
+    "psi": "PSI",
+    "roc_auc": "ROC AUC",
+    "pr_auc": "PR AUC",
+    "f1": "F1",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "mape": "MAPE",
+    "r2": "R²",
+}
+
+
+def number(value: float | None) -> str:
+    """Write a number in about three digits.
+
+    >>> [number(value) for value in (None, 0.12345, 12.345, 1234567.8, 0.00001234, 0)]
+    ['-', '0.123', '12.3', '1,234,568', '1.23e-05', '0']
+    """
+    if value is None:
+        return "-"
+    size = abs(value)
+    if size >= 1000:
+        return f"{value:,.0f}"
+    if size >= 10:
+        return f"{value:.1f}"
+    if size >= 0.001:
+        return f"{value:.3f}"
+    return f"{value:.3g}"
+
+
+def percent(share: float) -> str:
+    """Write a share.
+
+    >>> percent(0.1234), percent(0.0004), percent(0)
+    ('12.3 %', '0.04 %', '0 %')
+    """
+    if not share:
+        return "0 %"
+    return f"{100 * share:.1f} %" if share >= 0.001 else f"{100 * share:.2g} %"
+
+
+def short_week(week: date) -> str:
+    """Write a week's first day as a chart has room for it.
+
+    >>> from datetime import date
+    >>> short_week(date(2026, 3, 2))
+    '2 Mar'
+    """
+    return f"{week.day} {week:%b}"
+
+
+def metric_name(metric: str) -> str:
+    """Write a metric's name for people.
+
+    >>> metric_name("psi"), metric_name("jensen_shannon")
+    ('PSI', 'Jensen shannon')
+    """
+    return _NAMES.get(metric) or metric.replace("_", " ").capitalize()
+
+
+def clipped(text: str, most: int = 60) -> str:
+    """Shorten a name that is too long to show, as a category of a million letters.
+
+    >>> clipped("abcdef", 4)
+    'abc…'
+    """
+    return text if len(text) <= most else text[: most - 1] + "…"
