@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 for client in ("snowflake.connector", "snowflake.snowpark"):
     logging.getLogger(client).setLevel(logging.WARNING)
 
+# A profile is a kilobyte or two, and a statement should be no longer than 1 MB.
+_ROWS_AT_ONCE = 400
+
 
 class WarehouseOperator(BaseOperator):
     """An operator with a Snowflake connection.
@@ -106,22 +109,29 @@ def rewrite_rows(
     where: Mapping[str, Value],
     rows: Sequence[Mapping[str, Value]],
     run: str,
+    *,
+    keep: Mapping[str, Value] | None = None,
 ) -> None:
     """Replace all rows of one of Snowmaker's tables that have some values by others that have them, in one go.
 
     :param where: the values by column, MODEL_NAME among them
     :param rows: what each new row has besides these, by column
     :param run: who writes
+    :param keep: values by column of rows that stay nevertheless
     """
     columns = (*where, *rows[0], "RUN_ID")
     values = [(*where.values(), *row.values(), run) for row in rows]
+    parts = [values[i : i + _ROWS_AT_ONCE] for i in range(0, len(values), _ROWS_AT_ONCE)]
     replace_rows(
         session,
         table,
         lock=f"{table.quoted} {where['MODEL_NAME']}",
         holder=run,
-        statements=[tables.delete_rows(table, **where), tables.insert_rows(table, columns, values)],
-        expected=len(values),
+        statements=[
+            tables.delete_rows(table, keep, **where),
+            *(tables.insert_rows(table, columns, part) for part in parts),
+        ],
+        expected=len(parts[-1]),
     )
 
 

@@ -132,6 +132,7 @@ class FreezeBaselineOperator(WarehouseOperator):
     ) -> None:
         rows = [
             {
+                "SEGMENT": "",
                 "FEATURE": feature,
                 "PROFILE": json.dumps({"bins": histogram.bins.to_json(), "counts": histogram.counts}),
                 "SOURCE_TABLE": self.training_table,

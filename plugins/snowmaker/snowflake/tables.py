@@ -6,11 +6,14 @@ are the registry's, rows are the source's.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from snowmaker.snowflake.statement import Statement, listed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from snowmaker.snowflake.identifiers import QualifiedName
     from snowmaker.snowflake.statement import Value
 
@@ -31,46 +34,87 @@ LOCKS = "SNOWMAKER_LOCKS"
 # Who measured a row of DRIFT or PERFORMANCE.
 SNOWMAKER_ENGINE = "snowmaker"
 
-_RUN = "RUN_ID VARCHAR NOT NULL, WRITTEN_AT TIMESTAMP_NTZ NOT NULL"
-_VERSION = "MODEL_NAME VARCHAR NOT NULL, MODEL_VERSION VARCHAR NOT NULL"
-_WEEK = f"WEEK_START DATE NOT NULL, {_VERSION}"
-COLUMNS = {
-    # One row a feature of a model version ('score', 'label' and 'rows' beside the source's columns): its profile, JSON.
-    BASELINES: f"{_VERSION}, FEATURE VARCHAR NOT NULL, PROFILE VARCHAR NOT NULL, SOURCE_TABLE VARCHAR NOT NULL, {_RUN}",
+_TEXT, _NUMBER, _FLAG = "VARCHAR NOT NULL", "NUMBER NOT NULL", "BOOLEAN NOT NULL"
+_RUN = {"RUN_ID": _TEXT, "WRITTEN_AT": "TIMESTAMP_NTZ NOT NULL"}
+_VERSION = {"MODEL_NAME": _TEXT, "MODEL_VERSION": _TEXT}
+_WEEK = {"WEEK_START": "DATE NOT NULL", **_VERSION}
+COLUMNS: dict[str, dict[str, str]] = {
+    # One row a feature of a model version ('score', 'label' and 'rows' beside the source's columns), of all rows
+    # (segment '') and of each segment (COLUMN=value): its profile (JSON).
+    BASELINES: {**_VERSION, "SEGMENT": _TEXT, "FEATURE": _TEXT, "PROFILE": _TEXT, "SOURCE_TABLE": _TEXT, **_RUN},
     # One row a week, version, segment and feature: its profile over the baseline's bins (JSON).
-    PROFILES: f"{_WEEK}, SEGMENT VARCHAR NOT NULL, FEATURE VARCHAR NOT NULL, PROFILE VARCHAR NOT NULL, "
-    f"ROW_COUNT NUMBER NOT NULL, {_RUN}",
-    # One row a week, version, segment ('': all rows, else COLUMN=value), feature and metric. No verdict: not judged.
-    DRIFT: f"{_WEEK}, SEGMENT VARCHAR NOT NULL, FEATURE VARCHAR NOT NULL, METRIC VARCHAR NOT NULL, VALUE FLOAT, "
-    f"P_VALUE FLOAT, WARN FLOAT, BREACH FLOAT, VERDICT VARCHAR, ROW_COUNT NUMBER NOT NULL, "
-    f"ENGINE VARCHAR NOT NULL, {_RUN}",
+    PROFILES: {**_WEEK, "SEGMENT": _TEXT, "FEATURE": _TEXT, "PROFILE": _TEXT, "ROW_COUNT": _NUMBER, **_RUN},
+    # One row a week, version, segment, feature and metric. Without a verdict it is shown only.
+    DRIFT: {
+        **_WEEK,
+        "SEGMENT": _TEXT,
+        "FEATURE": _TEXT,
+        "METRIC": _TEXT,
+        "VALUE": "FLOAT",
+        "P_VALUE": "FLOAT",
+        "WARN": "FLOAT",
+        "BREACH": "FLOAT",
+        "VERDICT": "VARCHAR",
+        "ROW_COUNT": _NUMBER,
+        "ENGINE": _TEXT,
+        **_RUN,
+    },
     # One row a week, version, segment, class ('': all) and metric, with the version's own holdout beside it.
-    PERFORMANCE: f"{_WEEK}, SEGMENT VARCHAR NOT NULL, CLASS VARCHAR NOT NULL, METRIC VARCHAR NOT NULL, VALUE FLOAT, "
-    f"REFERENCE FLOAT, IS_ESTIMATE BOOLEAN NOT NULL, VERDICT VARCHAR, ROW_COUNT NUMBER NOT NULL, "
-    f"ENGINE VARCHAR NOT NULL, {_RUN}",
+    PERFORMANCE: {
+        **_WEEK,
+        "SEGMENT": _TEXT,
+        "CLASS": _TEXT,
+        "METRIC": _TEXT,
+        "VALUE": "FLOAT",
+        "REFERENCE": "FLOAT",
+        "IS_ESTIMATE": _FLAG,
+        "VERDICT": "VARCHAR",
+        "ROW_COUNT": _NUMBER,
+        "ENGINE": _TEXT,
+        **_RUN,
+    },
     # One row a week, version and bin of the score: what was predicted there, and what came true.
-    CALIBRATION: f"{_WEEK}, BIN NUMBER NOT NULL, MEAN_SCORE FLOAT, RATE FLOAT, ROW_COUNT NUMBER NOT NULL, {_RUN}",
+    CALIBRATION: {**_WEEK, "BIN": _NUMBER, "MEAN_SCORE": "FLOAT", "RATE": "FLOAT", "ROW_COUNT": _NUMBER, **_RUN},
     # One row a week: what its labels were when it was last checked.
-    LABELS: f"WEEK_START DATE NOT NULL, MODEL_NAME VARCHAR NOT NULL, LABELLED NUMBER NOT NULL, "
-    f"FINGERPRINT VARCHAR NOT NULL, {_RUN}",
+    LABELS: {"WEEK_START": "DATE NOT NULL", "MODEL_NAME": _TEXT, "LABELLED": _NUMBER, "FINGERPRINT": _TEXT, **_RUN},
     # One row a week: its report.
-    REPORTS: f"WEEK_START DATE NOT NULL, MODEL_NAME VARCHAR NOT NULL, HTML VARCHAR NOT NULL, {_RUN}",
+    REPORTS: {"WEEK_START": "DATE NOT NULL", "MODEL_NAME": _TEXT, "HTML": _TEXT, **_RUN},
     # Who was champion from which week on, and why; rejected challengers too.
-    MODEL_EVENTS: f"EVENT_ID VARCHAR NOT NULL, EVENT VARCHAR NOT NULL, {_VERSION}, PREVIOUS_VERSION VARCHAR, "
-    f"WEEK_START DATE NOT NULL, REASON VARCHAR, GATE VARCHAR, {_RUN}",
+    MODEL_EVENTS: {
+        "EVENT_ID": _TEXT,
+        "EVENT": _TEXT,
+        **_VERSION,
+        "PREVIOUS_VERSION": "VARCHAR",
+        "WEEK_START": "DATE NOT NULL",
+        "REASON": "VARCHAR",
+        "GATE": "VARCHAR",
+        **_RUN,
+    },
     # One row a training job: what it ran on, for how long it is billed, and about what for (US dollars).
-    RUN_COSTS: "JOB_NAME VARCHAR NOT NULL, MODEL_NAME VARCHAR, WEEK_START DATE, TASK_ID VARCHAR NOT NULL, "
-    "MAP_INDEX NUMBER NOT NULL, STATUS VARCHAR NOT NULL, INSTANCE_TYPE VARCHAR NOT NULL, "
-    "INSTANCE_COUNT NUMBER NOT NULL, TRAINING_SECONDS NUMBER, BILLABLE_SECONDS NUMBER NOT NULL, HOURLY_PRICE FLOAT, "
-    f"ESTIMATED_COST FLOAT, {_RUN}",
+    RUN_COSTS: {
+        "JOB_NAME": _TEXT,
+        "MODEL_NAME": "VARCHAR",
+        "WEEK_START": "DATE",
+        "TASK_ID": _TEXT,
+        "MAP_INDEX": _NUMBER,
+        "STATUS": _TEXT,
+        "INSTANCE_TYPE": _TEXT,
+        "INSTANCE_COUNT": _NUMBER,
+        "TRAINING_SECONDS": "NUMBER",
+        "BILLABLE_SECONDS": _NUMBER,
+        "HOURLY_PRICE": "FLOAT",
+        "ESTIMATED_COST": "FLOAT",
+        **_RUN,
+    },
     # One row a thing that only one run at a time may change.
-    LOCKS: "NAME VARCHAR NOT NULL, HOLDER VARCHAR, EXPIRES_AT TIMESTAMP_NTZ",
+    LOCKS: {"NAME": _TEXT, "HOLDER": "VARCHAR", "EXPIRES_AT": "TIMESTAMP_NTZ"},
 }
 
 
 def create_table(table: QualifiedName) -> Statement:
     """Create one of Snowmaker's tables if it is not there."""
-    return Statement(f"CREATE TABLE IF NOT EXISTS {table} ({COLUMNS[table.object.name]})")
+    columns = listed(f"{name} {kind}" for name, kind in COLUMNS[table.object.name].items())
+    return Statement(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
 
 
 def add_lock(table: QualifiedName, name: str) -> Statement:
@@ -103,15 +147,20 @@ def release_lease(table: QualifiedName, name: str, holder: str) -> Statement:
 
 
 def insert_rows(table: QualifiedName, columns: tuple[str, ...], rows: list[tuple[Value, ...]]) -> Statement:
-    """Insert a few rows of values; WRITTEN_AT is filled in."""
-    row = f"({listed('%s' for _ in columns)}, {NOW})"
+    """Insert rows of values into one of Snowmaker's tables; WRITTEN_AT is filled in.
+
+    The rows go as one JSON text: thousands of single values in a statement take a warehouse long to read.
+    """
+    types = [COLUMNS[table.object.name][column].split()[0] for column in columns]
+    values = listed(f"R.VALUE[{i}]::{kind}" for i, kind in enumerate(types))
     return Statement(
-        f"INSERT INTO {table} ({listed(columns)}, WRITTEN_AT) VALUES {listed(row for _ in rows)}",
-        tuple(value for row_values in rows for value in row_values),
+        f"INSERT INTO {table} ({listed(columns)}, WRITTEN_AT) SELECT {values}, {NOW} "
+        f"FROM TABLE(FLATTEN(INPUT => PARSE_JSON(%s))) R",
+        (json.dumps(rows, default=str, ensure_ascii=False, allow_nan=False),),
     )
 
 
-def delete_rows(table: QualifiedName, **where: Value) -> Statement:
-    """Delete the rows that match every column given."""
-    conditions = " AND ".join(f"{column} = %s" for column in where)
-    return Statement(f"DELETE FROM {table} WHERE {conditions}", tuple(where.values()))
+def delete_rows(table: QualifiedName, keep: Mapping[str, Value] | None = None, /, **where: Value) -> Statement:
+    """Delete the rows that match every column given, but not those that match one of ``keep``."""
+    conditions = [*(f"{column} = %s" for column in where), *(f"{column} <> %s" for column in keep or {})]
+    return Statement(f"DELETE FROM {table} WHERE {' AND '.join(conditions)}", (*where.values(), *(keep or {}).values()))
