@@ -1,0 +1,178 @@
+"""What is told of what: the messages, without anybody to send them to."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from snowmaker.notifications import callbacks, notice
+from snowmaker.notifications.callbacks import notification_callbacks
+from snowmaker.notifications.delivery import Destination
+from snowmaker.operators.drift import DriftCheckOperator
+from snowmaker.operators.performance import PerformanceCheckOperator
+from snowmaker.operators.promotion import PromoteModelOperator
+
+MODEL, LINKS = '"ML"."LOANS"."MORTGAGE"', {"Run": "https://airflow/run"}
+DRIFT = {
+    "week": "2026-03-02",
+    "model_version": "V1",
+    "verdict": "breach",
+    "worst_feature": "INCOME",
+    "worst_value": 0.4123,
+    "moved": ["PSI of INCOME is 0.412 (breach from 0.25)", "PSI of score is 0.3 (breach from 0.25)"],
+    "degraded": False,
+    "since": None,
+}
+PERFORMANCE = {
+    "week": "2026-03-02",
+    "model_version": "V1",
+    "weeks": {"2026-02-02": 0.71, "2026-01-26": 0.74},
+    "estimated": {"2026-03-02": 0.702, "2026-02-23": None},
+    "metric": "f1",
+    "verdict": "warn",
+    "degraded": False,
+    "since": None,
+}
+
+
+def told(result: dict[str, Any], cause: str = "drift") -> notice.Notice:
+    found = notice.of_check(MODEL, cause, result, LINKS)
+    assert found is not None
+    return found
+
+
+def test_drift_is_told_with_all_that_moved() -> None:
+    assert told(DRIFT).text == (
+        "Drift breach: model ML.LOANS.MORTGAGE, version V1, week 2026-03-02\n"
+        "Moved: PSI of INCOME is 0.412 (breach from 0.25); PSI of score is 0.3 (breach from 0.25)\n"
+        "Run: https://airflow/run"
+    )
+
+
+def test_the_worst_feature_is_told_where_nothing_else_is_known() -> None:
+    assert told({**DRIFT, "moved": []}).details == ("Moved: INCOME 0.412",)
+
+
+def test_performance_is_told_week_by_week_and_estimates_as_such() -> None:
+    assert told(PERFORMANCE, "performance").text == (
+        "Performance warning: model ML.LOANS.MORTGAGE, version V1, week 2026-03-02\n"
+        "f1 by week: 2026-01-26 0.74, 2026-02-02 0.71\n"
+        "f1 estimated, before labels come: 2026-02-23 undefined, 2026-03-02 0.702\n"
+        "Run: https://airflow/run"
+    )
+
+
+def test_only_the_newest_weeks_are_told() -> None:
+    weeks = {f"2026-01-{day:02}": 0.5 for day in range(1, 27)}
+    (line, _) = told({**PERFORMANCE, "weeks": weeks}, "performance").details
+    assert line.count("0.5") == 5
+    assert "2026-01-26" in line
+
+
+def test_a_degraded_model_is_told_of_with_since_when() -> None:
+    found = told({**DRIFT, "degraded": True, "since": "2026-02-16"})
+    assert found.subject == "Degraded by drift: ML.LOANS.MORTGAGE, week 2026-03-02"
+    assert found.details[-1] == "Degraded since 2026-02-16: a retraining is asked for"
+    assert found.events == {"breach", "degraded"}
+
+
+@pytest.mark.parametrize(
+    ("cause", "result"),
+    [
+        ("drift", {**DRIFT, "verdict": "ok"}),
+        ("drift", {**DRIFT, "verdict": None}),
+        ("performance", {**PERFORMANCE, "weeks": {}}),
+    ],
+    ids=["all well", "nothing to judge yet", "no week measured anew"],
+)
+def test_no_news_is_not_told(cause: str, result: dict[str, Any]) -> None:
+    assert notice.of_check(MODEL, cause, result, LINKS) is None
+
+
+GATE = {
+    "challenger": "V2",
+    "champion": None,
+    "rows": 10,
+    "rules": [{"rule": "f1", "value": 0.8, "bound": 0.7, "passed": True, "at_most": False}],
+    "metrics": {},
+}
+
+
+def test_the_first_champion_has_none_before_it() -> None:
+    found = notice.of_promotion(MODEL, "2026-03-02", GATE, None, LINKS)
+    assert found.details[0] == "Champion: V2 (the first champion)"
+    assert found.events == {"promotion"}
+
+
+def test_a_long_error_is_cut_and_told_in_one_line() -> None:
+    found = notice.of_failure(MODEL, "", "score", "broken\n" + "x" * 1000, LINKS)
+    assert found.details[0].startswith("broken xxx")
+    assert len(found.details[0]) < 410
+    assert found.subject == "Task score failed: ML.LOANS.MORTGAGE"
+
+
+def test_a_failure_without_a_reason_says_so() -> None:
+    assert notice.of_failure(MODEL, "", "score", "", {}).details == ("Airflow tells no reason; see the task's log",)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ({"to": "pigeon", "on": ["breach"]}, "'pigeon': it is no service; choose of smtp, slack, http"),
+        ({"to": "http", "on": ["sunset"]}, "on is .'sunset'.; choose of warn, breach"),
+        ({"to": "http", "on": []}, r"on is \[\]; choose of warn, breach"),
+        ({"to": "smtp", "on": ["breach"]}, "mail, and only mail, has recipients"),
+        ({"to": "slack", "on": ["breach"], "recipients": ["a@b.c"]}, "mail, and only mail, has recipients"),
+        ({"to": "http", "on": ["breach"], "from": "a@b.c"}, "from .a@b.c. is of mail only"),
+        ({"to": "http", "on": ["breach"], "channel": "#x"}, "channel .#x. is of Slack only"),
+    ],
+)
+def test_a_notification_that_contradicts_itself_is_refused(content: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        Destination.of(content)
+
+
+def test_nobody_who_did_not_ask_makes_a_callback() -> None:
+    made = notification_callbacks([{"to": "http", "on": ["breach", "rejection"]}], model=MODEL)
+    assert [len(kind) for kind in (made.on_check, made.on_promotion, made.on_rejection, made.on_failure)] == [
+        1,
+        0,
+        1,
+        0,
+    ]
+
+
+def sent(monkeypatch: pytest.MonkeyPatch, result: dict[str, Any], run_type: str) -> list[str]:
+    """What a drift check of a run tells."""
+    monkeypatch.setattr(callbacks, "deliver", lambda found, *_: subjects.append(found.subject))
+    subjects: list[str] = []
+    instance = SimpleNamespace(
+        task_id="check_drift",
+        dag_id="score_mortgage",
+        run_id="r",
+        log_url="https://airflow/run",
+        task=SimpleNamespace(cause="drift"),
+        xcom_pull=lambda task_ids: {"check_drift": result}[task_ids],
+    )
+    made = notification_callbacks([{"to": "http", "on": ["breach"]}], model=MODEL)
+    made.on_check[0]({"ti": instance, "dag_run": SimpleNamespace(run_type=run_type)})
+    return subjects
+
+
+def test_backfilled_weeks_are_no_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sent(monkeypatch, DRIFT, "scheduled") == ["Drift breach: ML.LOANS.MORTGAGE, week 2026-03-02"]
+    assert sent(monkeypatch, DRIFT, "backfill") == []
+
+
+def test_a_result_that_cannot_be_read_does_not_break_the_task(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert sent(monkeypatch, {"verdict": "breach"}, "scheduled") == []
+    assert "Nobody is told of check_drift: KeyError: 'model_version'" in caplog.text
+
+
+def test_the_operators_have_what_the_callbacks_read() -> None:
+    assert {DriftCheckOperator.cause, PerformanceCheckOperator.cause} == {"drift", "performance"}
+    assert {"verdict", "week", "reason"} <= set(PromoteModelOperator.template_fields)
