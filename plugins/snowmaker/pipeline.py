@@ -18,13 +18,13 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from snowmaker.exceptions import PipelineError, SnowmakerError
 from snowmaker.hyperparameters import check_names
-from snowmaker.metrics import ERRORS, Metric
+from snowmaker.metrics import Metric
 from snowmaker.performance import PerformanceThresholds
+from snowmaker.pipeline_base import Section
+from snowmaker.pipeline_monitoring import MonitoringSection
 from snowmaker.pipeline_sections import (
     ModelSection,
-    MonitoringSection,
     PromotionSection,
-    Section,
     SnowflakeSection,
     SourceSection,
     TrainingSection,
@@ -37,6 +37,8 @@ from snowmaker.week import Weekday
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from snowmaker.drift import DriftRules
 
 
 class Pipeline(Section):
@@ -68,16 +70,12 @@ class Pipeline(Section):
 
     @model_validator(mode="after")
     def _check_task(self) -> Pipeline:
-        if self.task not in TASKS:
-            raise ValueError(
-                f"task {self.task!r} can be trained by SageMakerTrainOperator, but not yet scored and checked; use "
-                f"{' or '.join(TASKS)}"
-            )
         if self.training.class_weight and self.task == "regression":
             raise ValueError("training.class_weight weighs classes, and a regression has none; remove it")
         check_names(self.training.estimator, self.task, (*self.training.hyperparameters, *self.training.search))
-        if self.task == "regression" and "threshold" in self.model.model_fields_set:
-            raise ValueError("model.threshold decides between two classes, and a regression has none; remove it")
+        if self.task != "binary_classification" and "threshold" in self.model.model_fields_set:
+            has = "a regression has none" if self.task == "regression" else "this task has several"
+            raise ValueError(f"model.threshold decides between two classes, and {has}; remove it")
         return self
 
     @model_validator(mode="after")
@@ -94,12 +92,19 @@ class Pipeline(Section):
             for metric in metrics:
                 if metric not in allowed:
                     raise ValueError(f"{place}: {metric} is no metric of {self.task}; choose of {', '.join(allowed)}")
-        given = self.monitoring.performance.model_fields_set
-        other = ("warn_drop", "breach_drop") if self.metric in ERRORS else ("warn_rise", "breach_rise")
-        for name in other:
-            if name in given:
-                wanted = name.replace("drop", "rise") if self.metric in ERRORS else name.replace("rise", "drop")
-                raise ValueError(f"monitoring.performance.{name} does not go with metric {self.metric}; write {wanted}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_monitoring(self) -> Pipeline:
+        monitoring = self.monitoring
+        for place, check in (
+            ("performance.", lambda: monitoring.performance.thresholds(self.metric)),
+            ("drift: ", lambda: self.drift_rules),
+        ):
+            try:
+                check()
+            except (ValueError, SnowmakerError) as error:
+                raise ValueError(f"monitoring.{place}{error}") from None
         return self
 
     @property
@@ -109,11 +114,13 @@ class Pipeline(Section):
 
     @property
     def performance_thresholds(self) -> PerformanceThresholds:
-        """How much worse than on the holdout that metric may be."""
-        performance = self.monitoring.performance
-        if self.metric in ERRORS:
-            return PerformanceThresholds(performance.warn_rise, performance.breach_rise)
-        return PerformanceThresholds(performance.warn_drop, performance.breach_drop)
+        """How bad that metric may be."""
+        return self.monitoring.performance.thresholds(self.metric)
+
+    @property
+    def drift_rules(self) -> DriftRules:
+        """Which drift metrics are judged, by which thresholds."""
+        return self.monitoring.drift.rules([feature.column for feature in self.source_table.features])
 
     @property
     def min_gain(self) -> dict[Metric, float]:

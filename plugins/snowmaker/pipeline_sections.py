@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from snowmaker.hyperparameters import MAX_COMBINATIONS, Value, check_search
 from snowmaker.metrics import ERRORS, Metric
-from snowmaker.snowflake.identifiers import Identifier, QualifiedName
+from snowmaker.pipeline_base import Column, Section, Table
+from snowmaker.snowflake.identifiers import Identifier
 from snowmaker.training_job import ClassWeight, Estimator, Reader
 from snowmaker.training_request import check_more
-
-
-def _check_identifier(text: str) -> str:
-    Identifier.parse(text)
-    return text
-
-
-def _check_table(text: str) -> str:
-    QualifiedName.parse(text, database="D", schema="S")
-    return text
-
-
-Column = Annotated[str, AfterValidator(_check_identifier)]
-Table = Annotated[str, AfterValidator(_check_table)]
-
-
-class Section(BaseModel):
-    """Base of all sections: a key that is not known is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class SnowflakeSection(Section):
@@ -172,74 +153,13 @@ class TrainingSection(Section):
         return self
 
 
-class DegradedWhen(Section):
-    """So many breaches in so many weeks mark the model degraded: one odd week does not."""
-
-    breaches: int = Field(ge=1)
-    of_weeks: int = Field(ge=1)
-
-    @model_validator(mode="after")
-    def _check(self) -> DegradedWhen:
-        if self.breaches > self.of_weeks:
-            raise ValueError(f"breaches ({self.breaches}) cannot happen in of_weeks ({self.of_weeks}); raise of_weeks")
-        return self
-
-
-class DriftSection(Section):
-    """Population stability index of each feature and of the score against the frozen baseline."""
-
-    warn: float = Field(0.1, gt=0)
-    breach: float = Field(0.25, gt=0)
-    bins: int = Field(10, ge=2, le=50, description="Quantile bins of a numeric feature.")
-    categories: int = Field(60, ge=2, le=500, description="Categories told apart; the rest are 'other'.")
-    degraded_when: DegradedWhen = DegradedWhen(breaches=3, of_weeks=4)
-
-    @model_validator(mode="after")
-    def _check(self) -> DriftSection:
-        if self.breach < self.warn:
-            raise ValueError(f"breach ({self.breach}) is below warn ({self.warn}); raise breach or lower warn")
-        return self
-
-
-class PerformanceSection(Section):
-    """How much worse a week may be than the version's own holdout.
-
-    Of accuracy, precision, recall, f1, roc_auc and r2 a fall counts, as a difference (``…_drop``). Of rmse and
-    mae a rise counts, as a share of the holdout's error (``…_rise``): 0.1 is an error greater by a tenth.
-    """
-
-    metric: Metric | None = Field(None, description="The metric to judge by; default: f1, of a regression rmse.")
-    warn_drop: float = Field(0.05, gt=0, lt=1, description="Fall of a metric; not for rmse and mae.")
-    breach_drop: float = Field(0.1, gt=0, lt=1, description="Fall of a metric; not for rmse and mae.")
-    warn_rise: float = Field(0.1, gt=0, description="Relative rise of an error; only for rmse and mae.")
-    breach_rise: float = Field(0.25, gt=0, description="Relative rise of an error; only for rmse and mae.")
-    degraded_when: DegradedWhen = DegradedWhen(breaches=2, of_weeks=3)
-
-    @model_validator(mode="after")
-    def _check(self) -> PerformanceSection:
-        for warn, breach in (("warn_drop", "breach_drop"), ("warn_rise", "breach_rise")):
-            if getattr(self, breach) < getattr(self, warn):
-                raise ValueError(
-                    f"{breach} ({getattr(self, breach)}) is below {warn} ({getattr(self, warn)}); "
-                    f"raise {breach} or lower {warn}"
-                )
-        return self
-
-
-class MonitoringSection(Section):
-    """When a version counts as degraded."""
-
-    drift: DriftSection = DriftSection()
-    performance: PerformanceSection = PerformanceSection()
-
-
 class PromotionSection(Section):
     """The gate a challenger must pass, on the holdout rows that neither version was trained on."""
 
-    floors: dict[Metric, float] = Field(
-        default_factory=dict, description="Least value of each metric; not for rmse and mae."
+    floors: dict[Metric, float] = Field(default_factory=dict, description="Least value of each metric; not for errors.")
+    ceilings: dict[Metric, float] = Field(
+        default_factory=dict, description="Greatest value of each error, e.g. rmse, log_loss."
     )
-    ceilings: dict[Metric, float] = Field(default_factory=dict, description="Greatest value of rmse and mae.")
     min_gain: dict[Metric, float] | None = Field(
         None,
         description="Least gain over the champion, metric by metric: a difference, of rmse and mae the share by which "

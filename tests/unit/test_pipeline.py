@@ -52,7 +52,37 @@ def write(folder: Path, change: dict[str, Any], name: str = "p.yaml") -> Path:
         ({"training/holdout_weeks": 8}, "holdout_weeks (8) leaves no week to train on"),
         (
             {"task": "multiclass_classification"},
-            "'multiclass_classification' can be trained by SageMakerTrainOp",
+            "model.threshold decides between two classes, and this task has several; remove it",
+        ),
+        (
+            {"task": "multiclass_classification", "model/threshold": None},
+            "monitoring.performance.metric: f1 is no metric of multiclass_classification; choose of accuracy,",
+        ),
+        (
+            {"monitoring/drift/features": {"AGE": {"psi": {"warn": 0.2, "breach": 0.4}}}},
+            "monitoring.drift: features names AGE, which is no feature of the source; mend or remove it",
+        ),
+        ({"monitoring/drift/ignore": ["AGE"]}, "ignore names AGE, which is no feature of the source"),
+        (
+            {"monitoring/drift/metrics": {"surprise": {"warn": 1, "breach": 2}}},
+            "'surprise': is no drift metric; choose",
+        ),
+        (
+            {"monitoring/drift/metrics": {"psi": {"warn": 1, "breach": 2}}},
+            "monitoring.drift: metrics has psi, whose thresholds are warn and breach; write them there",
+        ),
+        (
+            {"monitoring/drift/metrics": {"hellinger": {"warn": 0.2, "breach": 0.1}}},
+            "breach (0.1) is below warn (0.2); raise breach or lower warn",
+        ),
+        ({"monitoring/drift/false_alarm_rate": 7}, "monitoring.drift.false_alarm_rate: found 7"),
+        (
+            {"monitoring/performance/breach_above": 0.7},
+            "monitoring.performance.breach_above does not go with metric f1; write breach_below",
+        ),
+        (
+            {"monitoring/performance/warn_below": 0.6, "monitoring/performance/breach_below": 0.7},
+            "monitoring.performance.breach_below (0.7) is reached before warn_below (0.6); exchange them",
         ),
         ({"promotion/floors": {"elegance": 1}}, "promotion.floors.elegance"),
         ({"week_starts_on": "payday"}, "week_starts_on: found 'payday'"),
@@ -164,7 +194,10 @@ REGRESSION = {
             {"training/estimator": "linear", "training/hyperparameters": {"C": 1}},
             "hyperparameter 'C' is unknown to the estimator linear of a regression; it knows alpha, max_iter",
         ),
-        ({"promotion/floors": {"f1": 0.5}}, "promotion.floors: f1 is no metric of regression; choose of rmse, mae, mape, r2"),
+        (
+            {"promotion/floors": {"f1": 0.5}},
+            "promotion.floors: f1 is no metric of regression; choose of rmse, mae, mape, r2",
+        ),
         ({"training/class_weight": "balanced"}, "training.class_weight weighs classes, and a regression has none"),
         ({"model/threshold": 0.5}, "model.threshold decides between two classes, and a regression has none"),
         (
