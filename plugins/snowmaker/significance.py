@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from snowmaker.profile import Profile
 
-_LEAST_EXPECTED = 5
+_LEAST_EXPECTED = 10
+_LEAST_KNOWN = 20
 _BINS_LOOKED_AT = 3
 _TERMS = 500
 
@@ -35,11 +36,11 @@ def same_distribution(baseline: Sequence[int], current: Sequence[int]) -> float:
 
     Twice the lesser of two p-values (Bonferroni). One is that of the bin that stands out most: Fisher's exact
     test of the bin against all others, times the number of bins. The other is that of all bins together: the
-    likelihood ratio G² = 2 Σ O ln(O/E) with Williams' correction (Biometrika, 1976) against chi-squared, rare
-    bins put together until at least 5 rows are expected. So few rows are judged exactly, and a drift that is
+    likelihood ratio G² = 2 Σ O ln(O/E) with Williams' correction (Biometrika, 1976) against chi-squared,
+    neighbours put together until at least 10 rows are expected. So few rows are judged exactly, and a drift that is
     spread over many bins is found where there are rows enough.
 
-    :param baseline: rows in each bin, of the baseline
+    :param baseline: rows in each bin, of the baseline; in an order that does not come from the counts
     :param current: rows in each bin, of the data checked
 
     >>> round(same_distribution([500, 500], [5, 0]), 4)
@@ -115,7 +116,7 @@ def _all_bins(pairs: Sequence[tuple[int, int]]) -> float:
 
     total_p, total_q = sum(p for p, _ in pairs), sum(q for _, q in pairs)
     rows = total_p + total_q
-    groups = _large_enough(pairs, _LEAST_EXPECTED * rows / min(total_p, total_q))
+    groups = _large_enough(pairs, _LEAST_EXPECTED * max(1, total_p / total_q))
     freedom = len(groups) - 1
     if not freedom:
         return 1.0
@@ -130,13 +131,20 @@ def _all_bins(pairs: Sequence[tuple[int, int]]) -> float:
 
 
 def _large_enough(pairs: Sequence[tuple[int, int]], least: float) -> list[tuple[int, int]]:
-    """Put the rarest bins together until each has so many rows, by the rows of both sides only."""
+    """Put neighbours together until the baseline has so many rows in each.
+
+    Neither the order nor the week's counts may have a say in which: bins that are put together because they
+    happen to be rare make the test see a difference where there is none.
+    """
     groups: list[tuple[int, int]] = []
-    for p, q in sorted(pairs, key=sum):
-        if groups and sum(groups[-1]) < least:
+    for p, q in pairs:
+        if groups and groups[-1][0] < least:
             groups[-1] = (groups[-1][0] + p, groups[-1][1] + q)
         else:
             groups.append((p, q))
+    if len(groups) > 1 and groups[-1][0] < least:
+        p, q = groups.pop()
+        groups[-1] = (groups[-1][0] + p, groups[-1][1] + q)
     return groups
 
 
@@ -169,7 +177,25 @@ def _same_row_count(baseline: Profile, current: Profile) -> float | None:
 
 
 def _same_rows(baseline: Profile, current: Profile) -> float | None:
+    if baseline.bins.kind == "categorical":
+        return same_distribution(*_known_categories(baseline, current))
     return same_distribution(baseline.every_row, current.every_row)
+
+
+def _known_categories(baseline: Profile, current: Profile) -> tuple[list[int], list[int]]:
+    """Give both sides' counts of the categories that the baseline knows well, by name, and of the rest.
+
+    Of many rare ones those are in the list that happened to be common in the baseline; they are rarer in any
+    other rows.
+    """
+    names = baseline.bins.categories or ()
+    known = [i for i in sorted(range(len(names)), key=names.__getitem__) if baseline.counts[i] >= _LEAST_KNOWN]
+
+    def counts(profile: Profile) -> list[int]:
+        found = [profile.counts[i] for i in known]
+        return [*found, profile.rows - profile.missing - sum(found), profile.nulls, profile.not_finite]
+
+    return counts(baseline), counts(current)
 
 
 def _same_values(baseline: Profile, current: Profile) -> float | None:
