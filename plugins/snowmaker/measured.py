@@ -35,7 +35,7 @@ class Measured:
     :param rows: how many rows were counted
     :param wrong: how many of them have a label that the task does not know
     :param bad: how many of them have a score that cannot be one
-    :param metrics: the metrics; None where one is not defined
+    :param metrics: the metrics; None where one is not defined; empty if there are bad scores
     :param classes: of several classes the metrics of each, one against the rest
     :param calibration: of a binary classification the tenths of the scores' range that have rows
     """
@@ -66,7 +66,10 @@ def read_binary(rows: Sequence[Row]) -> Measured:
     - calibration_error = Σ over tenths of [0, 1] of |Σs - Σy| / n (expected calibration error, Naeini 2015; the last
       tenth holds 1): how far a score is from the rate of class 1, in [0, 1]. scikit-learn has no such function.
     """
-    total = _sums(rows, ("N", "WRONG", "BAD", "POSITIVES", "TP", "FP", "WINS", "PRECISIONS", "LOG_LOSS", "SQUARED"))
+    counts = _sums(rows, ("N", "WRONG", "BAD"))
+    if counts["BAD"]:
+        return _unmeasured(counts)
+    total = counts | _sums(rows, ("POSITIVES", "TP", "FP", "WINS", "PRECISIONS", "LOG_LOSS", "SQUARED"))
     n, positives, tp, fp = total["N"], total["POSITIVES"], total["TP"], total["FP"]
     negatives, fn = n - positives, positives - tp
     metrics = {
@@ -82,8 +85,7 @@ def read_binary(rows: Sequence[Row]) -> Measured:
     }
     bins = tuple(
         CalibrationBin(int(row["BIN"]), row["SCORES"] / row["N"], row["POSITIVES"] / row["N"], int(row["N"]))
-        for row in sorted(rows, key=lambda row: row["BIN"])
-        if 0 <= row["BIN"] < CALIBRATION_BINS
+        for row in sorted(rows, key=lambda row: float(row["BIN"]))
     )
     return Measured(int(n), int(total["WRONG"]), int(total["BAD"]), metrics, calibration=bins)
 
@@ -96,7 +98,10 @@ def read_regression(rows: Sequence[Row]) -> Measured:
       not predicted as 0 gives an astronomic number, as it does in scikit-learn: judge such labels by another metric.
     - r2 = 1 - Σ(y-ŷ)²/Σ(y-ȳ)²: 1 is perfect, 0 as good as the labels' mean; not defined if all labels are equal.
     """
-    total = _sums(rows, ("N", "WRONG", "BAD", "SQUARED", "ABSOLUTE", "SHARES", "SPREAD"))
+    counts = _sums(rows, ("N", "WRONG", "BAD"))
+    if counts["BAD"]:
+        return _unmeasured(counts)
+    total = counts | _sums(rows, ("SQUARED", "ABSOLUTE", "SHARES", "SPREAD"))
     n = total["N"]
     mean_squared, unexplained = _ratio(total["SQUARED"], n), _ratio(total["SQUARED"], total["SPREAD"])
     metrics = {
@@ -117,7 +122,9 @@ def read_multiclass(rows: Sequence[Row]) -> Measured:
     counting 0; of roc_auc over those that are a label. A label that is none of the classes counts as wrong; the model
     gave it no chance at all, so it costs log_loss the most that a row can, 36.04.
     """
-    n = int(rows[0]["N"])
+    n, bad = int(rows[0]["N"]), max(int(row["BAD"]) for row in rows)
+    if bad:
+        return _unmeasured({"N": n, "WRONG": 0, "BAD": bad})
     known = math.fsum(row["POSITIVES"] for row in rows)
     classes: dict[str, Metrics] = {}
     for row in sorted(rows, key=lambda row: str(row["CLASS"])):
@@ -135,13 +142,17 @@ def read_multiclass(rows: Sequence[Row]) -> Measured:
         "roc_auc_macro": _mean([found["roc_auc"] for found in classes.values() if found["roc_auc"] is not None]),
         "log_loss": _ratio(math.fsum((*(row["LOG_LOSS"] for row in rows), (n - known) * _GREATEST_LOSS)), n),
     }
-    bad = max(int(row["BAD"]) for row in rows)
     return Measured(n, n - round(known), bad, metrics, classes)
 
 
 _AT_A_THRESHOLD = ("precision", "recall", "f1")
 # Of a label that the model gives no chance at all.
 _GREATEST_LOSS = -math.log(2.220446049250313e-16)
+
+
+def _unmeasured(counts: Mapping[str, float]) -> Measured:
+    """Nothing can be said of scores some of which cannot be."""
+    return Measured(int(counts["N"]), int(counts["WRONG"]), int(counts["BAD"]), {})
 
 
 def _sums(rows: Iterable[Row], names: Sequence[str]) -> dict[str, float]:

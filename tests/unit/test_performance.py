@@ -66,7 +66,7 @@ def test_a_rise_of_the_calibration_error_is_a_difference() -> None:
         "warn",
         "breach",
     ]
-    assert default_thresholds("log_loss").verdict("log_loss", 0.11, 0.1) == "warn"
+    assert default_thresholds("log_loss").verdict("log_loss", 0.1125, 0.1) == "warn"
     assert thresholds.bound("calibration_error", 0.25) == pytest.approx(0.35)
 
 

@@ -169,15 +169,7 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
             columns=self.scored_task.columns,
             segments=segments,
         )
-        measured = self.scored_task.read_all(session.rows(self.scored_task.measure(relation, len(segments))))
-        for (week, _, _), found in measured.items():
-            check_labels(self.scored_task.label, self.source, self.source.table.quoted, found.wrong, f"week {week}")
-            if found.bad:
-                raise InputDataError(
-                    f"{found.bad} predictions of week {week} in {self.predictions_table} have no score or one "
-                    f"{self.scored_task.bad_score}; score the week again"
-                )
-        return measured
+        return self._read(session.rows(self.scored_task.measure(relation, len(segments))))
 
     def _estimate(
         self, session: WarehouseSession, model: QualifiedName, weeks: Sequence[Week]
@@ -189,7 +181,18 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         relation = labelled_rows.expected_labels(
             QualifiedName.parse(self.predictions_table), model.quoted, weeks, calibration.chance(maps)
         )
-        return self.scored_task.read_all(session.rows(self.scored_task.estimate(relation)))
+        return self._read(session.rows(self.scored_task.estimate(relation)))
+
+    def _read(self, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str, str], Measured]:
+        measured = self.scored_task.read_all(rows)
+        for (week, _, _), found in measured.items():
+            check_labels(self.scored_task.label, self.source, self.source.table.quoted, found.wrong, f"week {week}")
+            if found.bad:
+                raise InputDataError(
+                    f"{found.bad} predictions of week {week} in {self.predictions_table} have no score or one "
+                    f"{self.scored_task.bad_score}; score the week again"
+                )
+        return measured
 
     def _judged(
         self,
@@ -201,8 +204,7 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
     ) -> MeasuredWeek:
         week, version, segment = key
         own = references.get(version, {})
-        known = {name: _reference(own, name) for name in found.metrics}
-        reference = known[self.metric]
+        reference = None if self.metric not in own else float(own[self.metric])
         verdict = None
         if not is_estimate and not segment:
             if not self.thresholds.can_judge(self.metric, reference):
@@ -218,7 +220,7 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
             segment=segment,
             found=found,
             is_estimate=is_estimate,
-            references={name: value for name, value in known.items() if value is not None},
+            references={name: float(own[name]) for name in found.metrics if name in own},
             metric=self.metric,
             verdict=verdict,
         )
@@ -266,12 +268,6 @@ def read_calibration(session: WarehouseSession, model: QualifiedName) -> dict[st
         )
     )
     return {row["MODEL_VERSION"]: CalibrationMap.from_json(row["PROFILE"]) for row in rows}
-
-
-def _reference(metrics: Mapping[str, Any], name: str) -> float | None:
-    # A model card calls the means over classes by the plain names.
-    value = metrics.get(name, metrics.get(name.removesuffix("_macro")))
-    return None if value is None else float(value)
 
 
 def _told(values: Mapping[str, float | None]) -> str:
