@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from bench import frames, inference, install, loop, parse, read, server, submit, training
+from bench import frames, inference, install, loop, parse, read, server, submit, training, wide
 from bench.figure import Figure
 
 RESULTS = Path(__file__).parents[2] / ".bench" / "results.json"
@@ -20,6 +20,7 @@ BENCHMARKS = {
     "server": server.measure,
     "submit": submit.measure,
     "training": training.measure,
+    "wide": wide.measure,
 }
 
 

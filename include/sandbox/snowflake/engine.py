@@ -194,7 +194,11 @@ class Cursor:
         for part in self._statements.parts(expression):
             transformed = self._transform(part, params)
             bound = params if transformed.find(exp.Placeholder) else None
-            table, rowcount = self._statements.execute(transformed, bound)
+            if _is_plain_query(transformed):
+                table = self.query(transformed.sql(dialect="duckdb", copy=False), bound).table
+                rowcount = table.num_rows
+            else:
+                table, rowcount = self._statements.execute(transformed, bound)
         types = [str(column[1]) for column in self.duck.description]
         return Result(table, types, type_id, rowcount)
 
@@ -243,3 +247,8 @@ class Cursor:
     def close(self) -> None:
         """Give up the connection; an open transaction is rolled back."""
         self.duck.close()
+
+
+def _is_plain_query(transformed: exp.Expression) -> bool:
+    """True for a query that fakesnow has noted nothing of, to be done besides: a seed, an earlier result."""
+    return isinstance(transformed, exp.Query) and transformed.args.keys() <= type(transformed).arg_types.keys()

@@ -246,7 +246,7 @@ def _dispatch(session: Session, expression: exp.Expression, params: Any, batch: 
         )
     if isinstance(expression, (*_QUERIES, exp.Describe)):
         reads = rewrite.tables_of(expression)
-        return session.transaction.query(lambda: _query(session, expression.copy(), params), reads)
+        return session.transaction.query(lambda: _query(session, expression, params), reads)
     if isinstance(expression, exp.Show):
         return _show(session, expression)
     if isinstance(expression, exp.Create | exp.Alter | exp.Drop | exp.Comment):

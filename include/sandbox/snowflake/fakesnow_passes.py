@@ -6,11 +6,12 @@ node that most statements have not. A statement of hundreds of columns was in th
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from sqlglot import exp
+
+from include.sandbox.snowflake.sql.nodes import Nodes
 
 _Condition = Callable[[Any], bool]
 _Type = exp.DataType.Type
@@ -140,34 +141,22 @@ class Passes:
 
     def __init__(self, expression: exp.Expr) -> None:
         self.expression = expression
-        self._nodes = _by_type(expression)
+        self._nodes = Nodes(expression)
 
     def transform(self, change: Callable[..., Any], *arguments: Any, copy: bool, **options: Any) -> Passes:
         """Take the statement through a pass, if it has something to do."""
         if self._is_for(name_of(change)):
             self.expression = self.expression.transform(change, *arguments, copy=copy, **options)
-            self._nodes = _by_type(self.expression)
+            self._nodes = Nodes(self.expression)
         return self
 
     def _is_for(self, name: str) -> bool:
         if (acts_on := _ACTS_ON.get(name)) is None:
             return True
-        return any(condition(node) for type_, condition in acts_on.items() for node in self._of(type_))
-
-    def _of(self, type_: type[exp.Expr]) -> Iterator[exp.Expr]:
-        for known, nodes in self._nodes.items():
-            if issubclass(known, type_):
-                yield from nodes
+        return any(condition(node) for type_, condition in acts_on.items() for node in self._nodes.of(type_))
 
 
 def name_of(change: Callable[..., Any]) -> str:
     """The name of a pass, which may be called by a lambda for the sake of its arguments."""
     name = change.__name__
     return name if name != "<lambda>" else next((n for n in change.__code__.co_names if n in _ACTS_ON), name)
-
-
-def _by_type(expression: exp.Expr) -> dict[type[exp.Expr], list[exp.Expr]]:
-    nodes = defaultdict(list)
-    for node in expression.walk():
-        nodes[type(node)].append(node)
-    return nodes

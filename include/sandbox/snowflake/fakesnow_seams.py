@@ -97,7 +97,10 @@ def database_sql(name: str) -> list[str]:
 
 def upper_case(expression: exp.Expression) -> exp.Expression:
     """Put unquoted identifiers in capitals."""
-    return expression.transform(transforms.upper_case_unquoted_identifiers, copy=False)
+    for identifier in expression.find_all(exp.Identifier):
+        if not identifier.quoted and isinstance(identifier.this, str):
+            identifier.set("this", identifier.this.upper())
+    return expression
 
 
 class _WithoutLoadHistory:

@@ -11,6 +11,7 @@ import pytest
 import sqlglot
 
 from include.sandbox.snowflake import fakesnow_passes, fakesnow_seams
+from include.sandbox.snowflake.sql.nodes import Nodes
 
 _NOW = re.compile(r"2\d{3}-\d\d-\d\dT[\d:.]+\+00:00")  # in what fakesnow writes of a stage
 STANDARD = "standard"
@@ -92,7 +93,7 @@ class All(fakesnow_passes.Passes):
         is_for = self._is_for(name)
         before = self.__dict__.pop("shown", None) or repr(self.expression)
         self.expression = self.expression.transform(change, *arguments, copy=copy, **options)
-        self._nodes = fakesnow_passes._by_type(self.expression)
+        self._nodes = Nodes(self.expression)
         self.names.add(name)
         self.shown = repr(self.expression)
         if self.shown != before:

@@ -139,6 +139,8 @@ def _average(node: exp.Avg) -> exp.Expression | None:
     while isinstance(outer.parent, exp.Window | exp.Filter) and outer.arg_key == "this":
         outer = outer.parent
     operand = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
+    if isinstance(operand, exp.Cast) and operand.to.this in {exp.DataType.Type.DOUBLE, exp.DataType.Type.FLOAT}:
+        return None  # of floats, and stays one
     sample: exp.Expr = exp.Min(this=operand.copy())
     if outer is not node:
         sample = outer.copy()
@@ -149,6 +151,14 @@ def _average(node: exp.Avg) -> exp.Expression | None:
 
 
 # ---- aggregates ----
+
+
+def _count_if(node: exp.CountIf) -> exp.Expression | None:
+    """COUNT_IF of no row that says yes is 0, also where all are NULL; done in place, as the generator makes copies."""
+    if not isinstance(node.this, exp.Distinct):
+        node.set("this", exp.Is(this=exp.paren(node.this, copy=False), expression=exp.true()))
+        node.set("zero_on_all_null", None)
+    return None
 
 
 def _list(node: exp.GroupConcat) -> exp.Expression | None:
@@ -345,6 +355,7 @@ _HANDLERS: dict[type[exp.Expr], Callable[..., exp.Expression | None]] = {
     exp.DateDiff: date_calls.difference,
     exp.Extract: date_calls.extract,
     exp.Hll: lambda node: exp.ApproxDistinct(this=node.this.copy()),
+    exp.CountIf: _count_if,
     exp.GroupConcat: _list,
     exp.ArrayAgg: _array_of,
     exp.Window: _share,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from include.sandbox.snowflake.errors import SqlError, invalid_identifier
+from include.sandbox.snowflake.sql.nodes import Nodes
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.session import Session, TableKey
@@ -17,7 +18,8 @@ _OPEN_SOURCES = (exp.TableFromRows, exp.Lateral, exp.Pivot, exp.ModelAttribute, 
 
 def check(expression: exp.Expression, session: Session) -> None:
     """Refuse a table or column that is there in another spelling only, as Snowflake does."""
-    keys = _tables(expression)
+    nodes = Nodes(expression)
+    keys = _tables(nodes)
     if not keys:
         return
     found = session.cursor.duck.execute(
@@ -30,36 +32,36 @@ def check(expression: exp.Expression, session: Session) -> None:
         if spelled and key not in spelled:
             name = ".".join(key)
             raise SqlError(2003, "42S02", f"SQL compilation error:\nObject '{name}' does not exist or not authorized.")
-    if not expression.find(*_OPEN_SOURCES):
-        _check_columns(expression, {row[3] for row in found})
+    if not nodes.has(*_OPEN_SOURCES):
+        _check_columns(expression, nodes, {row[3] for row in found})
 
 
-def _check_columns(expression: exp.Expression, columns: set[str]) -> None:
-    known = columns | _new_names(expression)
+def _check_columns(expression: exp.Expression, nodes: Nodes, columns: set[str]) -> None:
+    known = columns | _new_names(nodes)
     spellings = {name.lower() for name in columns}
-    for name in _mentioned(expression):
+    for name in _mentioned(expression, nodes):
         if name not in known and name.lower() in spellings:
             raise invalid_identifier(f'"{name}"' if name != name.upper() else name)
 
 
-def _tables(expression: exp.Expression) -> list[TableKey]:
+def _tables(nodes: Nodes) -> list[TableKey]:
     keys = []
-    for table in expression.find_all(exp.Table):
+    for table in nodes.of(exp.Table):
         key = (table.catalog, table.db, table.name)
         if all(key) and key[1] != "INFORMATION_SCHEMA" and isinstance(table.this, exp.Identifier):
             keys.append(key)
     return list(dict.fromkeys(keys))
 
 
-def _new_names(expression: exp.Expression) -> set[str]:
-    names = {alias.alias for alias in expression.find_all(exp.Alias)}
-    for alias in expression.find_all(exp.TableAlias):
+def _new_names(nodes: Nodes) -> set[str]:
+    names = {alias.alias for alias in nodes.of(exp.Alias)}
+    for alias in nodes.of(exp.TableAlias):
         names |= {column.name for column in alias.args.get("columns") or []} | {alias.name}
-    return names | {column.name for column in expression.find_all(exp.ColumnDef)}
+    return names | {column.name for column in nodes.of(exp.ColumnDef)}
 
 
-def _mentioned(expression: exp.Expression) -> list[str]:
-    names = [c.name for c in expression.find_all(exp.Column) if not isinstance(c.this, exp.Star)]
+def _mentioned(expression: exp.Expression, nodes: Nodes) -> list[str]:
+    names = [column.name for column in nodes.of(exp.Column) if not isinstance(column.this, exp.Star)]
     if isinstance(expression, exp.Insert) and isinstance(expression.this, exp.Schema):
         names += [column.name for column in expression.this.expressions if isinstance(column, exp.Identifier)]
     return names

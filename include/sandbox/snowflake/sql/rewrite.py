@@ -16,6 +16,7 @@ from include.sandbox.snowflake.errors import unsupported
 from include.sandbox.snowflake.fakesnow_seams import index_of_placeholder, statement_type
 from include.sandbox.snowflake.language import grammar
 from include.sandbox.snowflake.results import Result, rows
+from include.sandbox.snowflake.sql.nodes import Nodes
 
 if TYPE_CHECKING:
     from include.sandbox.snowflake.engine import Cursor
@@ -55,12 +56,13 @@ _UNSUPPORTED_TYPES = {exp.DataType.Type.GEOGRAPHY, exp.DataType.Type.GEOMETRY, e
 
 def check_supported(expression: exp.Expression, sql: str) -> None:
     """Refuse what the engine would not carry out, or would carry out as something else."""
+    nodes = Nodes(expression)
     for kind, name in _UNSUPPORTED_PARTS.items():
-        if expression.find(kind):
+        if nodes.has(kind):
             raise unsupported(name)
     if isinstance(expression, exp.Command):
         raise unsupported(grammar.head(sql))
-    for type_ in expression.find_all(exp.DataType):
+    for type_ in nodes.of(exp.DataType):
         if type_.this in _UNSUPPORTED_TYPES:
             raise unsupported(f"the type {type_.sql(dialect='snowflake')}")
     kind_of_object = str(expression.args.get("kind")).upper()

@@ -1,0 +1,29 @@
+"""The nodes of a statement by their type, found in one walk: a wide one has thousands, and many questions are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from sqlglot import exp
+
+_Node = TypeVar("_Node", bound=exp.Expr)
+
+
+class Nodes:
+    """The nodes that a tree has now."""
+
+    def __init__(self, expression: exp.Expr) -> None:
+        self._by_type: dict[type[exp.Expr], list[exp.Expr]] = {}
+        for node in expression.walk():
+            self._by_type.setdefault(type(node), []).append(node)
+
+    def of(self, type_: type[_Node]) -> Iterator[_Node]:
+        """The nodes of a type."""
+        for known, nodes in self._by_type.items():
+            if issubclass(known, type_):
+                yield from nodes  # type: ignore[misc]
+
+    def has(self, *types: type[exp.Expr]) -> bool:
+        """True if there is a node of one of these types."""
+        return any(issubclass(known, types) for known in self._by_type)
