@@ -26,6 +26,9 @@ SERVICES: tuple[Service, ...] = get_args(Service)
 _DELIVERY_SECONDS, _ANSWER_SECONDS = 15.0, 10
 
 log = logging.getLogger(__name__)
+# The clients' own lines repeat a webhook's address, and whoever knows it may post there. What went wrong is told here.
+_silent = logging.getLogger(f"{__name__}.silent")
+_silent.disabled = True
 
 
 @dataclass(frozen=True)
@@ -141,25 +144,29 @@ def _slack(notice: Notice, destination: Destination) -> Any:
             unfurl_links=False,
         )
     _mask_path_of(destination.connection)
-    return SlackWebhookNotifier(
+    notifier = SlackWebhookNotifier(
         slack_webhook_conn_id=destination.connection, text=notice.slack, timeout=_ANSWER_SECONDS, unfurl_links=False
     )
+    notifier.hook.extra_client_args["logger"] = _silent
+    return notifier
 
 
 def _http(notice: Notice, destination: Destination) -> Any:
     from airflow.providers.http.notifications.http import HttpNotifier
 
     _mask_path_of(destination.connection)
-    return HttpNotifier(
+    notifier = HttpNotifier(
         http_conn_id=destination.connection, json=notice.fields, extra_options={"timeout": _ANSWER_SECONDS}
     )
+    notifier.hook._log = _silent  # type: ignore[assignment]
+    return notifier
 
 
 _NOTIFIERS: dict[Service, Callable[[Notice, Destination], Any]] = {"smtp": _mail, "slack": _slack, "http": _http}
 
 
 def _mask_path_of(connection_id: str) -> None:
-    """Keep a webhook's path out of every log: whoever knows it may post there, and the clients' errors tell it."""
+    """Keep a webhook's path out of the logs: the clients' errors tell it."""
     from airflow.sdk import BaseHook
     from airflow.sdk.log import mask_secret
 

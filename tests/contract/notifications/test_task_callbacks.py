@@ -118,6 +118,7 @@ def connections(mailbox: Mailbox, web: Requests) -> dict[str, str]:
         "slack": {"conn_type": "slackwebhook", "host": f"{web.url}/services", "password": SECRETS["slack"]},
         "hook": {"conn_type": "http", "host": f"{web.url}/{SECRETS['hook']}", **login},
         "refused": {"conn_type": "http", "host": f"{web.url}/refused/{SECRETS['hook']}"},
+        "deaf": {"conn_type": "slackwebhook", "password": f"http://127.0.0.1:1/{SECRETS['slack']}"},
         "nobody": {"conn_type": "http", "host": f"http://127.0.0.1:1/{SECRETS['hook']}"},
     }
     return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection) for name, connection in told.items()}
@@ -137,6 +138,7 @@ def run_all(folder: Path, environment: dict[str, str]) -> subprocess.CompletedPr
         {"to": "http", "conn_id": "hook", "on": everything},
         {"to": "http", "conn_id": "refused", "on": ["breach"]},
         {"to": "http", "conn_id": "nobody", "on": ["breach"]},
+        {"to": "slack", "conn_id": "deaf", "on": ["breach"]},
         {"to": "smtp", "conn_id": "missing", "on": ["breach"], "recipients": ["c@example.com"]},
     ]
     check = {"week": "2026-03-02", "model_version": "V1", "degraded": False, "since": None, "moved": MOVED}
@@ -231,10 +233,11 @@ def test_a_message_that_cannot_be_sent_bothers_neither_task_nor_others(told: Tol
     assert "('breach', 'success', 1)" in told.log
     lines = [line for line in told.log.splitlines() if "snowmaker.notifications" in line and "is not sent to" in line]
     subject = "'Drift breach: ML.LOANS.MORTGAGE, week 2026-03-02' is not sent to"
-    assert len(lines) == 3, lines
+    assert len(lines) == 4, lines
     for name, reason in (
         ("http (connection refused)", "500:Internal Server Error"),
         ("http (connection nobody)", "Connection refused"),
+        ("slack (connection deaf)", "Connection refused"),
         ("smtp (connection missing)", "SMTP connection is not found"),
     ):
         assert any(f"{subject} {name}: " in line and reason in line for line in lines), name
@@ -245,3 +248,9 @@ def test_no_secret_is_in_a_message_or_in_what_is_told_of_it(told: Told) -> None:
     messages += [mail.as_string() + mail.get_body().get_content() for mail in told.mailbox.mails]
     messages += [line for line in told.log.splitlines() if "snowmaker.notifications" in line]
     assert [secret for secret in SECRETS.values() for message in messages if secret in message] == []
+
+
+def test_no_webhook_is_in_any_log(told: Told) -> None:
+    # That of `dag.test`, which masks nothing.
+    assert "RuntimeError: no rows <script> in the week: {{ conn.mail.password }} Mail-pass-4711" in told.log
+    assert [name for name in ("hook", "slack") if SECRETS[name] in told.log] == []
