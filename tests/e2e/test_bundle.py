@@ -14,7 +14,7 @@ import pytest
 from include.demo.local_airflow import REPOSITORY
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
-SHIPPED = ("customer_churn", "house_values", "maintenance", "mortgage")
+SHIPPED = ("customer_churn", "house_values", "maintenance", "mortgage", "support_tickets")
 
 PARSE = """
 import json, sys
