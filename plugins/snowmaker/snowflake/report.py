@@ -108,7 +108,8 @@ def baseline_and_week(of: ReportedWeek, features: Sequence[str]) -> Statement:
         f"LEFT JOIN {of.table(tables.PROFILES)} P ON P.MODEL_NAME = B.MODEL_NAME "
         f"AND P.MODEL_VERSION = B.MODEL_VERSION AND P.FEATURE = B.FEATURE AND P.SEGMENT = '' "
         f"AND P.WEEK_START = %s::DATE "
-        f"WHERE B.SEGMENT = '' AND B.MODEL_NAME = %s AND B.MODEL_VERSION = %s AND B.FEATURE IN ({listed('%s' for _ in features)})",
+        f"WHERE B.SEGMENT = '' AND B.MODEL_NAME = %s AND B.MODEL_VERSION = %s "
+        f"AND B.FEATURE IN ({listed('%s' for _ in features)})",
         (of.week.start, of.model.quoted, of.version, *features),
     )
 
