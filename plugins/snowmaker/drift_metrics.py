@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from snowmaker.verdicts import Threshold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from snowmaker.profile import Bins, Kind, Profile
 
@@ -125,7 +125,8 @@ def kolmogorov_smirnov(baseline: Sequence[int], current: Sequence[int]) -> float
     :param baseline: rows in each bin of values (not of NULL) in ascending order, of the baseline
     :param current: rows in each bin, of the data checked
     """
-    return max(_differences(tuple(accumulate(baseline)), tuple(accumulate(current)), sum(baseline), sum(current)))
+    total_p, total_q = _totals(baseline, current)
+    return max(_apart(accumulate(baseline), accumulate(current), total_p, total_q))
 
 
 def wasserstein(baseline: Profile, current: Profile) -> float | None:
@@ -143,11 +144,12 @@ def wasserstein(baseline: Profile, current: Profile) -> float | None:
     total_p, total_q = sum(baseline.values), sum(current.values)
     if not total_p or not total_q:
         return None
+    apart = _apart(accumulate(baseline.values), accumulate(current.values), total_p, total_q)
+    if not any(apart):
+        return 0.0
     places = _places(baseline.bins, baseline.bin_means)
-    up_to = zip(accumulate(baseline.values), accumulate(current.values), strict=True)
-    apart = [abs(count_p * total_q - count_q * total_p) / (total_p * total_q) for count_p, count_q in up_to]
-    distance = sum(share * (places[i + 1] - places[i]) for i, share in enumerate(apart[:-1]) if share)
-    return _in_deviations(distance, baseline)
+    distance = sum(share * (high - low) for share, (low, high) in zip(apart, pairwise(places), strict=False))
+    return distance / baseline.stddev if baseline.stddev else None
 
 
 def mean_difference(baseline: Profile, current: Profile) -> float | None:
@@ -165,7 +167,7 @@ def mean_difference(baseline: Profile, current: Profile) -> float | None:
     difference = current.mean - baseline.mean
     if abs(difference) <= _EQUAL * max(abs(baseline.mean), abs(current.mean)):
         return 0.0
-    return _in_deviations(difference, baseline)
+    return difference / baseline.stddev if baseline.stddev else None
 
 
 def missing_rate_change(baseline: Profile, current: Profile) -> float | None:
@@ -264,10 +266,11 @@ def _shares(baseline: Sequence[int], current: Sequence[int]) -> Iterator[tuple[f
         yield p, p if count_p * total_q == count_q * total_p else count_q / total_q
 
 
-def _differences(
-    baseline: Sequence[int], current: Sequence[int], of_baseline: int | None = None, of_current: int | None = None
-) -> list[float]:
-    total_p, total_q = (of_baseline, of_current) if of_baseline and of_current else _totals(baseline, current)
+def _differences(baseline: Sequence[int], current: Sequence[int]) -> list[float]:
+    return _apart(baseline, current, *_totals(baseline, current))
+
+
+def _apart(baseline: Iterable[int], current: Iterable[int], total_p: int, total_q: int) -> list[float]:
     pairs = zip(baseline, current, strict=True)
     return [abs(count_q * total_p - count_p * total_q) / (total_p * total_q) for count_p, count_q in pairs]
 
@@ -289,12 +292,6 @@ def _rise(part_p: int, total_p: int, part_q: int, total_q: int) -> float | None:
     if not total_p or not total_q:
         return None
     return (part_q * total_p - part_p * total_q) / (total_p * total_q)
-
-
-def _in_deviations(distance: float, baseline: Profile) -> float | None:
-    if not distance:
-        return 0.0
-    return distance / baseline.stddev if baseline.stddev else None
 
 
 def _places(bins: Bins, means: Sequence[float | None]) -> list[float]:
