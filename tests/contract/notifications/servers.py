@@ -28,7 +28,10 @@ class Mailbox:
 
 @dataclass
 class Requests:
-    """What came by HTTP: path, headers and JSON of each request. Paths that begin with /refused get status 500."""
+    """What came by HTTP: path, headers and JSON of each request.
+
+    Paths that begin with /refused get status 500, those with /api an answer of Slack's.
+    """
 
     port: int = 0
     received: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
@@ -84,7 +87,7 @@ class WebHandler(BaseHTTPRequestHandler):
         self.server.kept.received.append((self.path, dict(self.headers), json.loads(body)))
         self.send_response(500 if self.path.startswith("/refused") else 200)
         self.end_headers()
-        self.wfile.write(b"ok")
+        self.wfile.write(b'{"ok": true}' if self.path.startswith("/api/") else b"ok")
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""

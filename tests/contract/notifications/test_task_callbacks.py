@@ -20,7 +20,13 @@ from .servers import Mailbox, Requests, mail_server, web_server
 
 pytestmark = pytest.mark.timeout(120)
 
-SECRETS = {"mail": "Mail-pass-4711", "web": "Web-pass-4712", "hook": "hook-path-4713", "slack": "T000/B000/slack-4714"}
+SECRETS = {
+    "mail": "Mail-pass-4711",
+    "web": "Web-pass-4712",
+    "hook": "hook-path-4713",
+    "slack": "T000/B000/slack-4714",
+    "token": "xoxb-4715",
+}
 SLACK = f"/services/{SECRETS['slack']}"
 MOVED = ["PSI of INCOME is 0.412 (breach from 0.25)", "PSI of <b>AGE</b> {{ conn.mail.password }} is 0.11"]
 TEAM = ["a@example.com", "b@example.com"]
@@ -118,6 +124,7 @@ def connections(mailbox: Mailbox, web: Requests) -> dict[str, str]:
         "slack": {"conn_type": "slackwebhook", "host": f"{web.url}/services", "password": SECRETS["slack"]},
         "hook": {"conn_type": "http", "host": f"{web.url}/{SECRETS['hook']}", **login},
         "refused": {"conn_type": "http", "host": f"{web.url}/refused/{SECRETS['hook']}"},
+        "token": {"conn_type": "slack", "password": SECRETS["token"], "extra": {"base_url": f"{web.url}/api/"}},
         "deaf": {"conn_type": "slackwebhook", "password": f"http://127.0.0.1:1/{SECRETS['slack']}"},
         "nobody": {"conn_type": "http", "host": f"http://127.0.0.1:1/{SECRETS['hook']}"},
     }
@@ -139,6 +146,7 @@ def run_all(folder: Path, environment: dict[str, str]) -> subprocess.CompletedPr
         {"to": "http", "conn_id": "refused", "on": ["breach"]},
         {"to": "http", "conn_id": "nobody", "on": ["breach"]},
         {"to": "slack", "conn_id": "deaf", "on": ["breach"]},
+        {"to": "slack", "conn_id": "token", "on": ["rejection"], "channel": "#models"},
         {"to": "smtp", "conn_id": "missing", "on": ["breach"], "recipients": ["c@example.com"]},
     ]
     check = {"week": "2026-03-02", "model_version": "V1", "degraded": False, "since": None, "moved": MOVED}
@@ -201,6 +209,13 @@ def test_slack_gets_the_events_it_asked_for(told: Told) -> None:
     assert "|Run>" in promoted
 
 
+def test_slack_gets_it_in_a_channel_by_an_api_token(told: Told) -> None:
+    ((headers, content),) = [(headers, body) for path, headers, body in told.web.received if path.startswith("/api/")]
+    assert headers["Authorization"] == f"Bearer {SECRETS['token']}"
+    assert content["channel"] == "#models"
+    assert content["text"].startswith("*Rejected: model ML.LOANS.MORTGAGE, version V2, week 2026-03-02*\n")
+
+
 def test_any_url_gets_the_message_as_json(told: Told) -> None:
     posts = told.posts(f"/{SECRETS['hook']}")
     assert sorted(event for post in posts for event in post["events"]) == [
@@ -253,4 +268,4 @@ def test_no_secret_is_in_a_message_or_in_what_is_told_of_it(told: Told) -> None:
 def test_no_webhook_is_in_any_log(told: Told) -> None:
     # That of `dag.test`, which masks nothing.
     assert "RuntimeError: no rows <script> in the week: {{ conn.mail.password }} Mail-pass-4711" in told.log
-    assert [name for name in ("hook", "slack") if SECRETS[name] in told.log] == []
+    assert [name for name in ("hook", "slack", "token") if SECRETS[name] in told.log] == []
