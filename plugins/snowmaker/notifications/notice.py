@@ -109,7 +109,7 @@ def of_check(model: str, cause: str, result: Mapping[str, Any], links: Mapping[s
         headline=f"Degraded by {cause}" if degraded else f"{cause.capitalize()} {_TOLD[str(verdict)]}",
         model=_plain(model),
         about={"version": str(result["model_version"]), "week": str(result["week"])},
-        details=(*_moved(result), *([f"Degraded{since}: a retraining is asked for"] if degraded else [])),
+        details=(*_moved(result), *([f"Degraded{since}"] if degraded else [])),
         links=links,
     )
 

@@ -74,7 +74,7 @@ def test_only_the_newest_weeks_are_told() -> None:
 def test_a_degraded_model_is_told_of_with_since_when() -> None:
     found = told({**DRIFT, "degraded": True, "since": "2026-02-16"})
     assert found.subject == "Degraded by drift: ML.LOANS.MORTGAGE, week 2026-03-02"
-    assert found.details[-1] == "Degraded since 2026-02-16: a retraining is asked for"
+    assert found.details[-1] == "Degraded since 2026-02-16"
     assert found.events == {"breach", "degraded"}
 
 
