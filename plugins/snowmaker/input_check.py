@@ -32,6 +32,7 @@ class LabelRule:
     :param wrong: SQL that is true of a wrong label, with ``{}`` where the label stands
     :param told: what is said of a wrong label
     :param remedy: what to do about it
+    :param most: how many different labels there may be; None: any number
     """
 
     role: str
@@ -39,6 +40,7 @@ class LabelRule:
     wrong: str
     told: str
     remedy: str
+    most: int | None = None
 
     def is_wrong(self, label: object) -> str:
         """Give the condition that a label is wrong; it is not true of NULL."""
@@ -60,6 +62,8 @@ CLASS_LABEL = LabelRule(
     "{}::VARCHAR = ''",
     "an empty text",
     "set it to NULL where it is not known, or give the class a name, in a view",
+    # Each is a tree a round in training, and a term of the statement that scores.
+    most=200,
 )
 LABEL_RULES: dict[TaskType, LabelRule] = {
     "binary_classification": BINARY_LABEL,
@@ -155,6 +159,19 @@ def check_labels(rule: LabelRule, source: Source, table: str, wrong: int, weeks:
     if wrong:
         raise InputDataError(
             f"label {source.label.name} of {table} is {rule.told} in {wrong} rows of {weeks}; {rule.remedy}"
+        )
+
+
+def check_classes(rule: LabelRule, source: Source, table: str, found: int) -> None:
+    """Check that there are not more different labels than there may be.
+
+    :param found: how many there are
+    :raises InputDataError: naming label, table and what to do
+    """
+    if rule.most is not None and found > rule.most:
+        raise InputDataError(
+            f"label {source.label.name} of {table} has {found} different values, and a label of classes may have "
+            f"{rule.most}; is it the right column? Put the rare ones together in a view, or predict a number"
         )
 
 

@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from snowmaker.exceptions import InputDataError
 from snowmaker.hooks.model_registry import read_state
-from snowmaker.input_check import LABEL_RULES, check_labels, check_training_weeks
+from snowmaker.input_check import LABEL_RULES, check_classes, check_labels, check_training_weeks
 from snowmaker.operators.base import WarehouseOperator, ensure_columns, run_label
 from snowmaker.snowflake import training_set
 from snowmaker.snowflake.identifiers import QualifiedName
@@ -39,7 +39,7 @@ class CreateTrainingSetOperator(WarehouseOperator):
     :param label_delay_weeks: weeks after which labels are in
     :param reason: why, for the model event; empty: what the asset event says (templated)
     :param task: what the model is to predict; the labels of a binary classification must be 0 and 1, those of a
-        regression finite numbers
+        regression finite numbers, those of several classes text, whole numbers or booleans
     :return: ``{"week", "table", "first_week", "holdout_first", "holdout_last", "rows", "reason"}``
     """
 
@@ -78,7 +78,7 @@ class CreateTrainingSetOperator(WarehouseOperator):
         table = self._table(context)
         with self.hook.session() as session:
             self._skip_if_replaced(session, event)
-            ensure_columns(session, self.source, label_rule=LABEL_RULES.get(self.task))
+            ensure_columns(session, self.source, label_rule=LABEL_RULES[self.task])
             session.execute(training_set.create_training_set(table, self.source, first, last))
             try:
                 rows = self._check(session, table, first, holdout)
@@ -105,9 +105,12 @@ class CreateTrainingSetOperator(WarehouseOperator):
         counts = session.rows(training_set.count_by_week(table, self.source))
         by_week = {Week.parse(str(row["WEEK_START"])[:10], self.source.starts_on): int(row["N"]) for row in counts}
         check_training_weeks(self.source, table.quoted, first, holdout, by_week)
-        if rule := LABEL_RULES.get(self.task):
-            wrong = int(session.row(training_set.count_wrong_labels(table, rule.is_wrong(self.source.label)))["N"])
-            check_labels(rule, self.source, self.source.table.quoted, wrong, f"weeks {first} to {max(by_week)}")
+        rule, source = LABEL_RULES[self.task], self.source.table.quoted
+        wrong = int(session.row(training_set.count_wrong_labels(table, rule.is_wrong(self.source.label)))["N"])
+        check_labels(rule, self.source, source, wrong, f"weeks {first} to {max(by_week)}")
+        if rule.most:
+            classes = int(session.row(training_set.count_classes(table, self.source.label))["N"])
+            check_classes(rule, self.source, source, classes)
         return sum(by_week.values())
 
     def _table(self, context: Mapping[str, Any]) -> QualifiedName:

@@ -8,7 +8,7 @@ from snowmaker.snowflake.source_rows import in_weeks, week_start
 from snowmaker.snowflake.statement import Statement, listed
 
 if TYPE_CHECKING:
-    from snowmaker.snowflake.identifiers import QualifiedName
+    from snowmaker.snowflake.identifiers import Identifier, QualifiedName
     from snowmaker.source import Source
     from snowmaker.week import Week
 
@@ -36,6 +36,11 @@ def count_wrong_labels(table: QualifiedName, is_wrong: str) -> Statement:
     :param is_wrong: the condition of it
     """
     return Statement(f"SELECT COUNT_IF({is_wrong}) AS N FROM {table}")
+
+
+def count_classes(table: QualifiedName, label: Identifier) -> Statement:
+    """Count the different labels."""
+    return Statement(f"SELECT COUNT(DISTINCT {label}) AS N FROM {table}")
 
 
 def drop_training_set(table: QualifiedName) -> Statement:

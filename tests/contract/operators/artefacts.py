@@ -79,6 +79,11 @@ def make_linear_artefact(folder: Path, frame: pd.DataFrame) -> MadeArtefact:
         secret_id="login", table='"T"', week_column="WEEK", features=features, label="APPROVED",
         task="binary_classification", holdout_from=HOLDOUT.start, seed=1, estimator="linear",
     )  # fmt: skip
+    return fit_linear(folder, table, job)
+
+
+def fit_linear(folder: Path, table: pa.Table, job: Job) -> MadeArtefact:
+    """Train the linear estimator on rows as the job reads them, and pack what it writes."""
     hyperparameters = parse_hyperparameters([], "linear")
     dataset = build_dataset(table, job, Cluster())
     model = linear.fit(dataset, job, hyperparameters)

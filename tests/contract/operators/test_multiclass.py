@@ -1,0 +1,192 @@
+"""One model of several classes through all operators: trained by a job, logged, judged, promoted, scored, checked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
+
+from include.datasets.tickets import TEAMS, TICKETS, Scenario
+from include.datasets.weekly_table import WeeklyTable
+from snowmaker.artefact import build_model, unpack
+from snowmaker.operators.sagemaker import SageMakerTrainOperator
+from snowmaker.source import Source
+from snowmaker.week import Week
+
+from .lab import DATABASE, Lab, Model, fresh
+
+REPOSITORY = Path(__file__).parents[3]
+ROWS = 400
+WEEKS = [Week.parse("2026-01-05", "monday").shift(i) for i in range(7)]
+AS_OF, SCORED, LATER = WEEKS[3], WEEKS[4], WEEKS[6]
+"""The version of the first four weeks, the next week, and the week in which that one's labels are due."""
+TEXT = ["PRODUCT", "CHANNEL", "TOPIC", "CUSTOMER_TYPE"]
+NUMBERS = ["MESSAGE_WORDS", "FAILED_LOGINS", "LINE_RESETS", "DAYS_SINCE_INVOICE", "CONTRACT_MONTHS"]
+TASK = {"task": "multiclass_classification"}
+
+
+def source_of(table: str, label: str = "SOLVED_BY") -> Source:
+    return Source.of(
+        table, week_column="OPENED_WEEK", label=label, categorical=TEXT, numeric=NUMBERS, key=["TICKET_ID"]
+    )
+
+
+@dataclass
+class Story:
+    """What the operators returned, and the model that they work with."""
+
+    model: Model
+    frame: pd.DataFrame
+    trained: dict[str, Any]
+    logged: dict[str, Any]
+    verdict: dict[str, Any]
+    scored: dict[str, Any]
+    in_memory: Any
+
+    @property
+    def version(self) -> str:
+        return str(self.logged["model_version"])
+
+    def rows(self, week: Week) -> pd.DataFrame:
+        return self.frame[self.frame["OPENED_WEEK"] == week.start].sort_values("TICKET_ID").reset_index(drop=True)
+
+    def chances(self, rows: pd.DataFrame) -> np.ndarray:
+        """What the model says in memory, of the rows in their order."""
+        raw = rows[TEXT].astype(object).where(rows[TEXT].notna(), None)
+        numbers = {name: rows[name].astype("float64") for name in NUMBERS}
+        return np.asarray(self.in_memory.predict_proba(raw.assign(**numbers)))
+
+    def predictions(self, week: Week) -> pd.DataFrame:
+        found = self.model.predicted(week).sort_values("TICKET_ID").reset_index(drop=True)
+        return found.assign(PROBABILITIES=found["PROBABILITIES"].map(json.loads))
+
+
+@pytest.fixture(scope="module")
+def tickets(lab: Lab) -> tuple[str, pd.DataFrame]:
+    """Seven weeks of tickets in a table, in which nothing shifts."""
+    scenario = Scenario(new_product_week=None, reorganisation_week=None)
+    table = WeeklyTable(
+        lab.connection, TICKETS.dataset(7, scenario), database=DATABASE, schema="SUPPORT", table=fresh("TICKETS")
+    )
+    table.load(weeks=len(WEEKS), rows=ROWS, last_week=WEEKS[-1].start, labels_after_weeks=0)
+    weeks = range(1, len(WEEKS) + 1)
+    make = {"first_week": WEEKS[0].start, "rows": ROWS, "seed": 7, "scenario": scenario}
+    return table.name, pd.concat([TICKETS.week(number, **make) for number in weeks], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def story(lab: Lab, tickets: tuple[str, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory) -> Story:
+    name, frame = tickets
+    model = lab.model()
+    model.source = source_of(name)
+    made = model.training_set(AS_OF, label_delay_weeks=0, window_weeks="4", **TASK)
+    trained = train(lab, model, made)
+    logged = model.log(trained["artefact_uri"])
+    holdout = {"training_table": made["table"], "first_week": made["holdout_first"], "last_week": made["holdout_last"]}
+    verdict = model.evaluate(
+        logged["model_version"], floors={"f1_macro": 0.4}, ceilings={"log_loss": 1.5}, min_gain={}, **TASK, **holdout
+    )
+    model.promote(verdict, AS_OF)
+    scored = model.score(SCORED, **TASK)
+    folder = tmp_path_factory.mktemp("multiclass")
+    (folder / "unpacked").mkdir()
+    bucket, _, key = trained["artefact_uri"].removeprefix("s3://").partition("/")
+    boto3.client("s3").download_file(bucket, key, str(folder / "model.tar.gz"))
+    in_memory = build_model(unpack(folder / "model.tar.gz", folder / "unpacked"))
+    return Story(model, frame, trained, logged, verdict, scored, in_memory)
+
+
+def train(lab: Lab, model: Model, training_set: dict[str, Any]) -> dict[str, Any]:
+    secrets = boto3.client("secretsmanager")
+    secrets.create_secret(Name="multiclass/login", SecretString=json.dumps(lab.sandbox.settings.connection()))
+    ti = SimpleNamespace(dag_id="tickets", run_id=fresh("run"), task_id="train", map_index=-1)
+    try:
+        return SageMakerTrainOperator(
+            task_id="train",
+            source_dir=str(REPOSITORY / "include" / "training"),
+            table=training_set["table"],
+            key=["TICKET_ID"],
+            features=model.source.features_for_training,
+            label=model.source.label.name,
+            week_column="OPENED_WEEK",
+            holdout_from=training_set["holdout_first"],
+            secret_id="multiclass/login",
+            role_arn="arn:aws:iam::123456789012:role/ml-sandbox-execution",
+            artefacts_uri="s3://ml-sandbox/multiclass",
+            image_uri="image",
+            hyperparameters={"num_boost_round": 25, "max_depth": 3, "nthread": 1},
+            max_runtime_seconds=240,
+            deferrable=False,
+            **TASK,
+        ).execute({"ti": ti})
+    finally:
+        secrets.delete_secret(SecretId="multiclass/login", ForceDeleteWithoutRecovery=True)
+
+
+def test_a_version_tells_its_classes_in_the_order_of_its_outputs(story: Story) -> None:
+    (row,) = story.model.shown()
+    assert json.loads(row["comment"])["classes"] == list(TEAMS)
+    assert json.loads(row["model_attributes"])["task"] == "TABULAR_MULTI_CLASSIFICATION"
+    assert set(story.logged["metrics"]) == {
+        *("accuracy", "precision_macro", "recall_macro", "f1_macro", "roc_auc_macro", "log_loss"),
+    }
+    functions = story.model.lab.frame_of(f"SHOW FUNCTIONS IN MODEL {story.model.name} VERSION {story.version}")
+    assert set(functions["name"]) == {"PREDICT", "PREDICT_PROBA"}
+
+
+def test_a_row_gets_the_likeliest_class_its_probability_and_those_of_all(story: Story) -> None:
+    assert story.scored == {"week": str(SCORED), "model_version": story.version, "rows": ROWS}
+    found, rows = story.predictions(SCORED), story.rows(SCORED)
+    expected = story.chances(rows)
+    assert found["TICKET_ID"].astype(int).tolist() == rows["TICKET_ID"].tolist()
+    assert found["PREDICTION"].tolist() == [TEAMS[place] for place in expected.argmax(axis=1)]
+    assert found["SCORE"].to_numpy(float) == pytest.approx(expected.max(axis=1), abs=1e-6)
+    assert all(list(one) == sorted(TEAMS) for one in found["PROBABILITIES"])
+    assert np.array([[one[team] for team in TEAMS] for one in found["PROBABILITIES"]]) == pytest.approx(
+        expected, abs=1e-6
+    )
+
+
+def test_the_gate_measures_the_challenger_as_its_training_job_did(story: Story) -> None:
+    assert [(rule["rule"], rule["passed"]) for rule in story.verdict["rules"]] == [
+        ("f1_macro", True),
+        ("log_loss", True),
+    ]
+    assert story.verdict["metrics"][story.version] == pytest.approx(story.trained["metrics"], rel=1e-5)
+    assert story.model.champion == story.version
+
+
+def test_a_labelled_week_is_measured_as_scikit_learn_measures_it(story: Story) -> None:
+    result = story.model.check_performance(LATER, story.version, **TASK)
+    truth, chances = story.rows(SCORED)["SOLVED_BY"], story.chances(story.rows(SCORED)).astype(float)
+    predicted = [TEAMS[place] for place in chances.argmax(axis=1)]
+    expected = {
+        "accuracy": accuracy_score(truth, predicted),
+        "f1_macro": f1_score(truth, predicted, average="macro"),
+        "log_loss": log_loss(truth, chances / chances.sum(axis=1, keepdims=True), labels=list(TEAMS)),
+        "roc_auc_macro": roc_auc_score(truth, chances / chances.sum(axis=1, keepdims=True), multi_class="ovr"),
+    }
+    measured = measured_of(story.model, SCORED)
+    overall = measured[measured["CLASS"] == ""].set_index("METRIC")
+    assert overall["VALUE"].astype(float)[list(expected)].to_dict() == pytest.approx(expected, rel=1e-5)
+    assert overall["REFERENCE"].astype(float).to_dict() == pytest.approx(story.logged["metrics"])
+    assert result["weeks"] == {str(SCORED): pytest.approx(expected["f1_macro"], rel=1e-5)}
+    by_team = (
+        measured[(measured["METRIC"] == "f1") & (measured["CLASS"] != "")].set_index("CLASS")["VALUE"].astype(float)
+    )
+    assert by_team.to_dict() == pytest.approx(
+        dict(zip(TEAMS, f1_score(truth, predicted, average=None, labels=list(TEAMS)), strict=True))
+    )
+
+
+def measured_of(model: Model, week: Week) -> pd.DataFrame:
+    table = model.lab.name("SNOWMAKER_PERFORMANCE")
+    return model.lab.frame_of(f"SELECT * FROM {table} WHERE MODEL_NAME = '{model.name}' AND WEEK_START = '{week}'")
