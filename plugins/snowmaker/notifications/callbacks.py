@@ -98,7 +98,7 @@ def _of_promotion(model: str, context: Context) -> Notice:
 def _of_failure(model: str, context: Context) -> Notice:
     instance, error = context["ti"], context.get("exception")
     # A template that was not rendered yet tells no week.
-    week = str(getattr(instance.task, "week", None) or context["params"].get("week") or "")
+    week = str(getattr(instance.task, "week", None) or (context.get("params") or {}).get("week") or "")
     told = without_secrets(error) if error else ""
     return notice.of_failure(model, "" if "{" in week else week, instance.task_id, told, _links(context))
 

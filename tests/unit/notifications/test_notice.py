@@ -144,33 +144,64 @@ def test_nobody_who_did_not_ask_makes_a_callback() -> None:
     ]
 
 
-def sent(monkeypatch: pytest.MonkeyPatch, result: dict[str, Any], run_type: str) -> list[str]:
-    """What a drift check of a run tells."""
-    monkeypatch.setattr(callbacks, "deliver", lambda found, *_: subjects.append(found.subject))
-    subjects: list[str] = []
-    instance = SimpleNamespace(
-        task_id="check_drift",
+def instance(task_id: str, task: Any, result: Any = None) -> Any:
+    """A task instance, with what the callbacks look at."""
+    return SimpleNamespace(
+        task_id=task_id,
         dag_id="score_mortgage",
         run_id="r",
         log_url="https://airflow/run",
-        task=SimpleNamespace(cause="drift"),
-        xcom_pull=lambda task_ids: {"check_drift": result}[task_ids],
+        task=task,
+        xcom_pull=lambda task_ids: {task_id: result}[task_ids],
     )
+
+
+@pytest.fixture
+def texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that are sent."""
+    kept: list[str] = []
+    monkeypatch.setattr(callbacks, "deliver", lambda found, *_: kept.append(found.text))
+    return kept
+
+
+def check(result: dict[str, Any], run_type: str) -> None:
+    """End a drift check of a run."""
     made = notification_callbacks([{"to": "http", "on": ["breach"]}], model=MODEL)
-    made.on_check[0]({"ti": instance, "dag_run": SimpleNamespace(run_type=run_type)})
-    return subjects
+    ended = instance("check_drift", SimpleNamespace(cause="drift"), result)
+    made.on_check[0]({"ti": ended, "dag_run": SimpleNamespace(run_type=run_type)})
 
 
-def test_backfilled_weeks_are_no_news(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sent(monkeypatch, DRIFT, "scheduled") == ["Drift breach: ML.LOANS.MORTGAGE, week 2026-03-02"]
-    assert sent(monkeypatch, DRIFT, "backfill") == []
+def test_backfilled_weeks_are_no_news(texts: list[str]) -> None:
+    check(DRIFT, "backfill")
+    assert texts == []
+    check(DRIFT, "scheduled")
+    assert len(texts) == 1
 
 
 def test_a_result_that_cannot_be_read_does_not_break_the_task(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    texts: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert sent(monkeypatch, {"verdict": "breach"}, "scheduled") == []
+    check({"verdict": "breach"}, "scheduled")
+    assert texts == []
     assert "Nobody is told of check_drift: KeyError: 'model_version'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("week", "params", "told"),
+    [("2026-03-02", {}, ", week 2026-03-02"), ("{{ not rendered }}", {"week": None}, ""), (None, None, "")],
+    ids=["rendered", "died before it was rendered", "none"],
+)
+def test_a_task_whose_process_died_is_told_of_with_what_is_known(
+    texts: list[str], week: str | None, params: dict[str, Any] | None, told: str
+) -> None:
+    made = notification_callbacks([{"to": "http", "on": ["failure"]}], model=MODEL)
+    context = {"ti": instance("score", SimpleNamespace(week=week))}
+    made.on_failure[0](context if params is None else {**context, "params": params})
+    assert texts == [
+        f"Task score failed: model ML.LOANS.MORTGAGE{told}\n"
+        "Airflow tells no reason; see the task's log\n"
+        "Run: https://airflow/run"
+    ]
 
 
 def test_the_operators_have_what_the_callbacks_read() -> None:
