@@ -9,6 +9,7 @@ from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, P
 
 from snowmaker import settings
 from snowmaker.hyperparameters import combinations
+from snowmaker.notifications.callbacks import notification_callbacks
 from snowmaker.operators.baseline import FreezeBaselineOperator
 from snowmaker.operators.choice import ChooseTrainingOperator
 from snowmaker.operators.log_model import LogModelOperator
@@ -84,6 +85,7 @@ def weekly_retraining(pipeline: Pipeline) -> DAG:
     """Wire the retraining of one model: on degradation, on schedule, or by hand."""
     training, drift = pipeline.training, pipeline.monitoring.drift
     source = pipeline.source_table
+    notify = notification_callbacks(pipeline.destinations, model=pipeline.model_name.quoted)
     degraded = Asset(**pipeline.degraded_asset)
     schedule = (
         AssetOrTimeSchedule(
@@ -100,7 +102,12 @@ def weekly_retraining(pipeline: Pipeline) -> DAG:
         start_date=datetime.fromisoformat(f"{pipeline.start_date}T00:00:00+00:00"),
         catchup=False,
         max_active_runs=1,
-        default_args={"owner": pipeline.owner, "retries": 2, "retry_delay": timedelta(seconds=30)},
+        default_args={
+            "owner": pipeline.owner,
+            "retries": 2,
+            "retry_delay": timedelta(seconds=30),
+            "on_failure_callback": notify.on_failure,
+        },
         tags=["snowmaker", pipeline.name],
         params={
             "week": Param(
@@ -179,6 +186,8 @@ def weekly_retraining(pipeline: Pipeline) -> DAG:
             verdict=evaluate.output,
             week=training_set["week"],
             reason=training_set["reason"],
+            on_success_callback=notify.on_promotion,
+            on_skipped_callback=notify.on_rejection,
             **model,
         )
         [freeze_baseline, evaluate] >> promote

@@ -24,6 +24,7 @@ from snowmaker.pipeline_base import Section
 from snowmaker.pipeline_monitoring import MonitoringSection
 from snowmaker.pipeline_sections import (
     ModelSection,
+    NotificationSection,
     PromotionSection,
     SnowflakeSection,
     SourceSection,
@@ -60,6 +61,7 @@ class Pipeline(Section):
     training: TrainingSection = TrainingSection()
     monitoring: MonitoringSection = MonitoringSection()
     promotion: PromotionSection = PromotionSection()
+    notifications: tuple[NotificationSection, ...] = ()
 
     @field_validator("schedule", "retraining_schedule")
     @classmethod
@@ -100,12 +102,20 @@ class Pipeline(Section):
         for place, check in (
             ("performance.", lambda: monitoring.performance.thresholds(self.metric)),
             ("drift: ", lambda: self.drift_rules),
+            ("segments: ", self._check_segments),
         ):
             try:
                 check()
             except (ValueError, SnowmakerError) as error:
                 raise ValueError(f"monitoring.{place}{error}") from None
         return self
+
+    def _check_segments(self) -> None:
+        source = self.source_table
+        known = [column.name for column in (*source.key, *(feature.column for feature in source.features))]
+        for segment in self.monitoring.segments:
+            if Identifier.parse(segment).name not in known:
+                raise ValueError(f"{segment} is neither a feature nor in source.key; choose of {', '.join(known)}")
 
     @property
     def metric(self) -> Metric:
@@ -158,6 +168,11 @@ class Pipeline(Section):
     def costs_table(self) -> QualifiedName:
         """The table with a row about each training job's cost, beside the model."""
         return self.model_name.sibling(tables.RUN_COSTS)
+
+    @property
+    def destinations(self) -> list[dict[str, Any]]:
+        """Who is told of what, as ``notification_callbacks`` takes it."""
+        return [section.model_dump(by_alias=True) for section in self.notifications]
 
     @property
     def degraded_asset(self) -> dict[str, str]:

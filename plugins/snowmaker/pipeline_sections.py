@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 
 from snowmaker.hyperparameters import MAX_COMBINATIONS, Value, check_search
 from snowmaker.metrics import ERRORS, Metric
+from snowmaker.notifications.delivery import Destination, Service
+from snowmaker.notifications.notice import Event
 from snowmaker.pipeline_base import Column, Section, Table
 from snowmaker.snowflake.identifiers import Identifier
 from snowmaker.training_job import ClassWeight, Estimator, Reader
@@ -174,4 +176,22 @@ class PromotionSection(Section):
         for metric in self.ceilings:
             if metric not in ERRORS:
                 raise ValueError(f"ceilings has {metric}, of which more is better; move it to floors")
+        return self
+
+
+class NotificationSection(Section):
+    """Who is told of which events."""
+
+    to: Service = Field(description="smtp: mail; slack; http: the message as JSON by POST.")
+    on: tuple[Event, ...] = Field(min_length=1, description="Events to tell of.")
+    conn_id: str | None = Field(
+        None, description="Airflow connection that sends; default: smtp_default, slack_default or http_default."
+    )
+    recipients: tuple[str, ...] = Field((), description="Of a mail.")
+    sender: str | None = Field(None, alias="from", description="Of a mail; default: the connection's.")
+    channel: str | None = Field(None, description="Slack channel; default: the webhook's own.")
+
+    @model_validator(mode="after")
+    def _check(self) -> NotificationSection:
+        Destination.of(self.model_dump(by_alias=True))
         return self

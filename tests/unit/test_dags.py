@@ -10,8 +10,11 @@ import pytest
 import yaml
 from airflow.sdk import DAG
 
+from snowmaker.drift import DriftRules
+from snowmaker.performance import PerformanceThresholds
 from snowmaker.pipeline import Pipeline
 from snowmaker.pipeline_sections import TrainingSection
+from snowmaker.verdicts import Degradation, Threshold
 
 REPOSITORY = Path(__file__).parents[2]
 MORTGAGE = yaml.safe_load((REPOSITORY / "include" / "pipelines" / "mortgage.yaml").read_text())
@@ -106,3 +109,80 @@ def test_key_and_costs_go_with_the_job(build: Any) -> None:
     assert train.model_name == '"ML"."MORTGAGE"."MORTGAGE_RESPONSE"'
     assert train.costs_table == '"ML"."MORTGAGE"."SNOWMAKER_RUN_COSTS"'
     assert (train.week.operator.task_id, train.week.key) == ("training_set", "week")
+
+
+MONITORING: dict[str, Any] = {
+    "segments": ["LOAN_TYPE_NAME"],
+    "cool_down_weeks": 5,
+    "drift": {
+        "warn": 0.2,
+        "breach": 0.3,
+        "metrics": {"hellinger": {"warn": 0.1, "breach": 0.2}},
+        "features": {"score": {"psi": {"warn": 0.4, "breach": 0.5}}},
+        "ignore": ["COUNTY_NAME"],
+        "false_alarm_rate": 0.05,
+        "bins": 7,
+        "categories": 9,
+        "baseline_weeks": 4,
+        "degraded_when": {"breaches": 2, "of_weeks": 6},
+    },
+    "performance": {
+        "metric": "roc_auc",
+        "warn_drop": 0.03,
+        "breach_drop": 0.04,
+        "warn_below": 0.8,
+        "breach_below": 0.7,
+        "lookback_weeks": 11,
+        "estimate": False,
+        "degraded_when": {"breaches": 1, "of_weeks": 7},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def scoring() -> DAG:
+    """Build the scoring DAG of the mortgage pipeline with all that its monitoring section can say."""
+    weekly_scoring = runpy.run_path(str(REPOSITORY / "dags" / "weekly_scoring.py"))["weekly_scoring"]
+    told = [{"to": "slack", "on": ["breach"]}, {"to": "http", "on": ["failure"], "conn_id": "hook"}]
+    return weekly_scoring(Pipeline.model_validate({**MORTGAGE, "monitoring": MONITORING, "notifications": told}))
+
+
+def test_a_week_is_scored_checked_and_reported(scoring: DAG) -> None:
+    upstream = {task.task_id: task.upstream_task_ids for task in scoring.tasks}
+    assert upstream == {
+        "check_input": set(),
+        "score": {"check_input"},
+        "check_drift": {"check_input", "score"},
+        "check_performance": {"check_input", "score"},
+        "report": {"check_input", "check_drift", "check_performance"},
+    }
+
+
+def test_the_drift_check_hears_all_that_the_pipeline_file_says(scoring: DAG) -> None:
+    check = scoring.get_task("check_drift")
+    assert check.rules == DriftRules(
+        metrics={"psi": Threshold(0.2, 0.3), "hellinger": Threshold(0.1, 0.2)},
+        features={"score": {"psi": Threshold(0.4, 0.5)}},
+        ignored=frozenset({"COUNTY_NAME"}),
+        false_alarm_rate=0.05,
+    )
+    heard = (tuple(check.segments), check.cool_down_weeks, check.bins, check.categories, check.baseline_weeks)
+    assert heard == (("LOAN_TYPE_NAME",), 5, 7, 9, 4)
+    assert check.degraded_when == Degradation(2, 6)
+
+
+def test_the_performance_check_hears_all_that_the_pipeline_file_says(scoring: DAG) -> None:
+    check = scoring.get_task("check_performance")
+    assert check.thresholds == PerformanceThresholds(0.03, 0.04, warn_below=0.8, breach_below=0.7)
+    heard = (check.metric, tuple(check.segments), check.cool_down_weeks, check.lookback_weeks, check.estimate)
+    assert heard == ("roc_auc", ("LOAN_TYPE_NAME",), 5, 11, False)
+    assert (check.label_delay_weeks, check.degraded_when) == (2, Degradation(1, 7))
+
+
+def test_people_are_told_of_what_they_asked_for(scoring: DAG) -> None:
+    for task in scoring.tasks:
+        (failure,) = task.on_failure_callback
+        assert [str(one) for one in failure.destinations] == ["http (connection hook)"]
+        checks = [str(one) for callback in task.on_success_callback for one in callback.destinations]
+        is_check = task.task_id in ("check_drift", "check_performance")
+        assert checks == (["slack (connection slack_default)"] if is_check else [])

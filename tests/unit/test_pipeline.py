@@ -77,6 +77,13 @@ def write(folder: Path, change: dict[str, Any], name: str = "p.yaml") -> Path:
         ),
         ({"monitoring/drift/false_alarm_rate": 7}, "monitoring.drift.false_alarm_rate: found 7"),
         (
+            {"monitoring/segments": ["STATE_NAME"]},
+            "monitoring.segments: STATE_NAME is neither a feature nor in source.key; choose of LOAN_ID, LOAN_TYPE_NAME",
+        ),
+        ({"notifications": [{"to": "smtp", "on": ["breach"]}]}, "mail, and only mail, has recipients"),
+        ({"notifications": [{"to": "pigeon", "on": ["breach"]}]}, "notifications.0.to: found 'pigeon'"),
+        ({"notifications": [{"to": "slack", "on": []}]}, "notifications.0.on"),
+        (
             {"monitoring/performance/breach_above": 0.7},
             "monitoring.performance.breach_above does not go with metric f1; write breach_below",
         ),
