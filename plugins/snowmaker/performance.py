@@ -48,10 +48,6 @@ class PerformanceThresholds:
         if warn is not None and breach is not None and _is_worse(metric, warn, breach):
             raise ValueError(f"breach_{right} ({breach:g}) is reached before warn_{right} ({warn:g}); exchange them")
 
-    def can_judge(self, metric: str, reference: float | None) -> bool:
-        """Tell whether there is anything to hold the metric against."""
-        return reference is not None or any(bound is not None for bound in self._absolute(metric))
-
     def verdict(self, metric: str, value: float | None, reference: float | None) -> Verdict:
         """Judge a metric; one that is not defined is a breach, for nobody can say that it is good."""
         if value is None or math.isnan(value):
@@ -65,7 +61,7 @@ class PerformanceThresholds:
         return "warn" if fall >= self.warn or _is_worse(metric, value, warn) else "ok"
 
     def bound(self, metric: str, reference: float | None) -> float | None:
-        """Return the value from which on the metric breaches: by the stricter of the two rules."""
+        """Return the value from which on the metric breaches, by the stricter of the rules there are; else None."""
         bounds = [self._absolute(metric)[1]]
         if reference is not None:
             change = self.breach * reference if metric in RELATIVE else self.breach

@@ -45,7 +45,7 @@ def test_r2_falls_by_a_difference_and_an_error_of_nothing_cannot_be_judged() -> 
 )
 def test_absolute_bounds_judge_without_a_reference(metric: str, value: float, verdict: str) -> None:
     thresholds = PerformanceThresholds(0.05, 0.1, warn_below=0.7, breach_below=0.6)
-    assert thresholds.can_judge(metric, None)
+    assert thresholds.bound(metric, None) == 0.6
     assert thresholds.verdict(metric, value, None) == verdict
 
 
@@ -71,9 +71,8 @@ def test_a_rise_of_the_calibration_error_is_a_difference() -> None:
 
 
 def test_there_is_no_bound_without_reference_and_absolute_bound() -> None:
-    thresholds = PerformanceThresholds(0.05, 0.1)
-    assert not thresholds.can_judge("f1", None)
-    assert thresholds.bound("f1", None) is None
+    assert PerformanceThresholds(0.05, 0.1).bound("f1", None) is None
+    assert PerformanceThresholds(0.05, 0.1, warn_below=0.5).bound("f1", None) is None
 
 
 @pytest.mark.parametrize(

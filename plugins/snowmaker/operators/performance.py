@@ -6,14 +6,15 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from snowmaker.calibration import CALIBRATION, CalibrationMap
-from snowmaker.drift import Degradation
+from snowmaker.degradation import Degraded
 from snowmaker.exceptions import InputDataError, ModelVersionError
 from snowmaker.hooks.model_registry import read_state
 from snowmaker.input_check import check_labels
 from snowmaker.labelled_weeks import LabelledWeek, changed_weeks
-from snowmaker.metrics import RELATIVE
 from snowmaker.operators import performance_record
 from snowmaker.operators.base import ensure_columns, run_label
+from snowmaker.operators.baseline_record import segments_of
+from snowmaker.operators.label_drift import measure_label_drift
 from snowmaker.operators.performance_record import MeasuredWeek
 from snowmaker.operators.weekly_check import WeeklyCheckOperator
 from snowmaker.performance import default_thresholds
@@ -21,6 +22,7 @@ from snowmaker.scored_task import scored_task
 from snowmaker.snowflake import calibration, labelled_rows, tables
 from snowmaker.snowflake.identifiers import Identifier, QualifiedName
 from snowmaker.snowflake.statement import Statement
+from snowmaker.verdicts import Degradation
 from snowmaker.week import Week, week_of_run
 
 if TYPE_CHECKING:
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
     from snowmaker.measured import Measured
     from snowmaker.operators.performance_record import RecordedWeek
     from snowmaker.performance import PerformanceThresholds
+    from snowmaker.profile import Profile
     from snowmaker.scored_task import ScoredTaskType
+    from snowmaker.snowflake.profiles import Segments
     from snowmaker.source import Source
 
 
@@ -51,7 +55,8 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
     :param model_version: the version that may be marked degraded (templated)
     :param predictions_table: the predictions, written database.schema.name (templated)
     :param week: first day of the week, or empty: the week the run is for (templated)
-    :param segments: source columns whose values are measured one by one as well; shown, not judged
+    :param segments: source columns whose values are measured one by one as well: those that the version's baseline
+        tells apart; shown, not judged
     :param label_delay_weeks: weeks after which labels are due
     :param lookback_weeks: how many weeks with due labels to look at
     :param task: what the model predicts
@@ -120,9 +125,13 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
             if changed:
                 measured = list(self._measure(session, model, now, changed, due))
                 weeks = {one: now.get(one) for one in changed}
+                versions = {one.week: one.version for one in measured if not one.is_estimate}
+                # First, so that a week is not taken for checked before its label is.
+                measure_label_drift(session, self.source, model, versions, run_label(context))
                 performance_record.rewrite_weeks(session, model, weeks, measured, run_label(context))
             history = performance_record.recorded(session, model, self.metric, first, week)
-        return self._judge(context, week, changed, history)
+            retrained = self._last_retraining(session, model)
+        return self._judge(context, week, changed, history, retrained)
 
     def _look(
         self, session: WarehouseSession, model: QualifiedName, first: Week, last: Week, due: Week
@@ -160,7 +169,7 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
     def _measure_labelled(
         self, session: WarehouseSession, model: QualifiedName, weeks: Sequence[Week]
     ) -> dict[tuple[str, str, str], Measured]:
-        segments = [Identifier.parse(column) for column in self.segments]
+        segments = self._segments(session, model)
         relation = labelled_rows.labelled_predictions(
             QualifiedName.parse(self.predictions_table),
             self.source,
@@ -170,6 +179,25 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
             segments=segments,
         )
         return self._read(session.rows(self.scored_task.measure(relation, len(segments))))
+
+    def _segments(self, session: WarehouseSession, model: QualifiedName) -> list[Segments]:
+        if not self.segments:
+            return []
+        statement = Statement(
+            f"SELECT DISTINCT SEGMENT FROM {model.sibling(tables.BASELINES)} WHERE MODEL_NAME = %s "
+            f"AND MODEL_VERSION = %s ORDER BY SEGMENT",
+            (model.quoted, self.model_version),
+        )
+        baseline: dict[str, dict[str, Profile]] = {row["SEGMENT"]: {} for row in session.rows_if_any(statement)}
+        known, unknown = segments_of(baseline, [Identifier.parse(column) for column in self.segments])
+        if unknown:
+            self.log.warning(
+                "The baseline of version %s does not tell apart the values of %s, so neither does this check; "
+                "a version that is trained from now on will",
+                self.model_version,
+                ", ".join(column.name for column in unknown),
+            )
+        return known
 
     def _estimate(
         self, session: WarehouseSession, model: QualifiedName, weeks: Sequence[Week]
@@ -207,7 +235,7 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         reference = None if self.metric not in own else float(own[self.metric])
         verdict = None
         if not is_estimate and not segment:
-            if not self.thresholds.can_judge(self.metric, reference):
+            if self.thresholds.bound(self.metric, reference) is None:
                 raise ModelVersionError(
                     f"version {version} of model {self.model_name} has no metric {self.metric!r} in the registry to "
                     f"hold its weeks against; log the model with its metrics, give an absolute bound, or judge by "
@@ -226,7 +254,12 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         )
 
     def _judge(
-        self, context: Mapping[str, Any], week: Week, changed: Sequence[Week], history: Sequence[RecordedWeek]
+        self,
+        context: Mapping[str, Any],
+        week: Week,
+        changed: Sequence[Week],
+        history: Sequence[RecordedWeek],
+        retrained: Week | None,
     ) -> dict[str, Any]:
         real = [found for found in history if not found.is_estimate]
         values = {str(found.week): found.value for found in real}
@@ -235,17 +268,9 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         self.log.info("%s by week: %s", self.metric, _told(values) or "no labels yet")
         if estimated:
             self.log.info("%s estimated: %s", self.metric, _told(estimated))
-        own = [found for found in reversed(real) if found.version == self.model_version]
-        recent = [found.verdict for found in own if found.verdict]
-        degraded = self.degraded_when.met(recent)
+        degraded = self._degraded(week, real)
         if degraded:
-            bound, breaches = self.thresholds.breach, recent[: self.degraded_when.of_weeks].count("breach")
-            worse = f"rose by {bound:.4g} of its value" if self.metric in RELATIVE else f"fell by {bound:g}"
-            detail = (
-                f"{self.metric} {worse} or more in {breaches} of the last {self.degraded_when.of_weeks} weeks with "
-                f"labels ({_told(values)})"
-            )
-            self._mark_degraded(context, week, self.model_version, detail)
+            self._report_degraded(context, week, degraded, retrained)
         return {
             "week": str(week),
             "model_version": self.model_version,
@@ -253,9 +278,30 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
             "estimated": estimated,
             "metric": self.metric,
             "verdict": real[-1].verdict if real else None,
-            "degraded": degraded,
-            "since": None,
+            "degraded": degraded is not None,
+            "since": degraded.since if degraded else None,
         }
+
+    def _degraded(self, week: Week, labelled: Sequence[RecordedWeek]) -> Degraded | None:
+        own = [found for found in labelled if found.version == self.model_version]
+        verdicts = {str(found.week): found.verdict for found in own}
+        since = self.degraded_when.since(verdicts)
+        if since is None:
+            return None
+        newest, recent = own[-1], own[-self.degraded_when.of_weeks :]
+        bound = self.thresholds.bound(self.metric, newest.reference)
+        return Degraded(
+            week=str(week),
+            model_version=self.model_version,
+            cause="performance",
+            what=self.metric,
+            metric=self.metric,
+            value=newest.value,
+            bound=self.thresholds.breach if bound is None else bound,
+            since=since,
+            breaches=sum(found.verdict == "breach" for found in recent),
+            of_weeks=self.degraded_when.of_weeks,
+        )
 
 
 def read_calibration(session: WarehouseSession, model: QualifiedName) -> dict[str, CalibrationMap]:

@@ -87,6 +87,7 @@ class RecordedWeek:
     week: Week
     version: str
     value: float | None
+    reference: float | None
     is_estimate: bool
     verdict: Verdict | None
 
@@ -109,14 +110,21 @@ def recorded(
     """Read a metric of all weeks that were measured or estimated, the oldest first."""
     rows = session.rows(
         Statement(
-            f"SELECT WEEK_START, MODEL_VERSION, VALUE, IS_ESTIMATE, VERDICT "
+            f"SELECT WEEK_START, MODEL_VERSION, VALUE, REFERENCE, IS_ESTIMATE, VERDICT "
             f"FROM {model.sibling(tables.PERFORMANCE)} WHERE MODEL_NAME = %s AND METRIC = %s AND ENGINE = %s "
             f"AND SEGMENT = '' AND CLASS = '' AND WEEK_START >= %s AND WEEK_START <= %s ORDER BY WEEK_START",
             (model.quoted, metric, tables.SNOWMAKER_ENGINE, first.start, last.start),
         )
     )
     return [
-        RecordedWeek(week_of(row), row["MODEL_VERSION"], row["VALUE"], bool(row["IS_ESTIMATE"]), row["VERDICT"])
+        RecordedWeek(
+            week=week_of(row),
+            version=row["MODEL_VERSION"],
+            value=row["VALUE"],
+            reference=row["REFERENCE"],
+            is_estimate=bool(row["IS_ESTIMATE"]),
+            verdict=row["VERDICT"],
+        )
         for row in rows
     ]
 

@@ -10,7 +10,8 @@ from snowmaker.snowflake.statement import Statement, listed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from snowmaker.snowflake.identifiers import Identifier, QualifiedName
+    from snowmaker.snowflake.identifiers import QualifiedName
+    from snowmaker.snowflake.profiles import Segments
     from snowmaker.source import Source
     from snowmaker.week import Week
 
@@ -22,29 +23,28 @@ def labelled_predictions(
     weeks: Sequence[Week],
     *,
     columns: Sequence[str] = ("SCORE",),
-    segments: Sequence[Identifier] = (),
+    segments: Sequence[Segments] = (),
 ) -> Statement:
     """Select WEEK_START, MODEL_VERSION, LABEL and the predictions' columns of the rows whose label has come.
 
     :param weeks: the weeks to look at, in the order of time
     :param columns: what is taken of the predictions
-    :param segments: source columns to select too, as SEGMENT_0, …
+    :param segments: source columns whose values are told apart, as SEGMENT_0, …
     """
-    rows = identified_rows(source, weeks[0], weeks[-1], also=(source.label, *segments))
-    split = "".join(f", S.{column} AS SEGMENT_{place}" for place, column in enumerate(segments))
+    rows = identified_rows(source, weeks[0], weeks[-1], also=(source.label, *(one.column for one in segments)))
+    names = [_segment_name(one) for one in segments]
+    split = "".join(f", {name.text} AS SEGMENT_{place}" for place, name in enumerate(names))
     return Statement(
         f"SELECT P.WEEK_START, P.MODEL_VERSION, S.{source.label} AS LABEL, "
         f"{listed(f'P.{column}' for column in columns)}{split} "
         f"FROM {predictions} P JOIN ({rows.text}) S "
         f"ON S.WEEK_START = P.WEEK_START AND S.ROW_ID = P.ROW_ID "
         f"WHERE S.{source.label} IS NOT NULL AND P.MODEL_NAME = %s AND {_among('P.WEEK_START', weeks)}",
-        (*rows.values, model, *(week.start for week in weeks)),
+        (*(value for name in names for value in name.values), *rows.values, model, *(week.start for week in weeks)),
     )
 
 
-def unlabelled_predictions(
-    predictions: QualifiedName, model: str, weeks: Sequence[Week], label: Statement
-) -> Statement:
+def expected_labels(predictions: QualifiedName, model: str, weeks: Sequence[Week], label: Statement) -> Statement:
     """Select WEEK_START, MODEL_VERSION, LABEL and SCORE of all predictions of some weeks.
 
     :param label: the expression over MODEL_VERSION and SCORE that stands for the label; rows without it are left out
@@ -73,6 +73,16 @@ def fingerprints(predictions: QualifiedName, source: Source, model: str, first: 
         f"ON L.WEEK_START = P.WEEK_START ORDER BY P.WEEK_START",
         (model, first.start, last.start, *condition.values),
     )
+
+
+def _segment_name(segments: Segments) -> Statement:
+    """Give the name of a row's segment, as the tables have it, over the source's rows S."""
+    values, labels = segments.values, [segments.label(place) for place in range(len(segments.values) + 1)]
+    if not values:
+        return Statement("%s::VARCHAR", (labels[-1],))
+    whens = "".join(" WHEN %s THEN %s" for _ in values)
+    pairs = [text for pair in zip(values, labels, strict=False) for text in pair]
+    return Statement(f"CASE S.{segments.column}::VARCHAR{whens} ELSE %s END", (*pairs, labels[-1]))
 
 
 def _among(column: str, weeks: Sequence[Week]) -> str:

@@ -114,7 +114,14 @@ def test_enough_bad_weeks_degrade_a_version_and_one_does_not(lab: Lab) -> None:
     (event,) = degraded_events(second, "performance")
     assert event["week"] == str(bad[1].shift(2))
     assert event["model_version"] == "GOOD"
-    assert event["detail"].startswith("roc_auc fell by 0.0002 or more in 2 of the last 2 weeks with labels")
+    assert (event["cause"], event["metric"], event["breaches"], event["of_weeks"]) == ("performance", "roc_auc", 2, 2)
+    assert event["value"] == pytest.approx(expected(lab, "good", bad[1])["roc_auc"], rel=1e-9)
+    assert event["bound"] == pytest.approx(own - 0.0002)
+    assert event["since"] == result["since"] == str(bad[0])
+    assert event["detail"] == (
+        f"roc_auc is {event['value']:.3g} (breach from {event['bound']:.3g} down), 2 of the last 2 weeks breached, "
+        f"since {bad[0]}"
+    )
 
 
 def test_weeks_that_the_old_version_scored_badly_do_not_degrade_the_new_one(lab: Lab) -> None:
