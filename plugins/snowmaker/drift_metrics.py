@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from snowmaker.profile import Bins, Kind, Profile
 
 PSI_FLOOR = 1e-4
-_EQUAL = 1e-12
+_EQUAL = 1e-11
 
 
 def psi(baseline: Sequence[int], current: Sequence[int]) -> float:
@@ -155,7 +155,7 @@ def wasserstein(baseline: Profile, current: Profile) -> float | None:
 def mean_difference(baseline: Profile, current: Profile) -> float | None:
     """Return by how much the mean of the finite values moved, in the baseline's standard deviations.
 
-    Δ = (ȳ - x̄) / s (Glass, Primary, secondary, and meta-analysis of research, 1976). Means that agree in twelve
+    Δ = (ȳ - x̄) / s (Glass, Primary, secondary, and meta-analysis of research, 1976). Means that agree in eleven
     digits are equal: the order in which a warehouse adds up is its own. Negative for a fall, no bounds. Not
     defined without values, and for a constant baseline whose mean moved.
 
@@ -165,7 +165,7 @@ def mean_difference(baseline: Profile, current: Profile) -> float | None:
     if baseline.mean is None or current.mean is None:
         return None
     difference = current.mean - baseline.mean
-    if abs(difference) <= _EQUAL * max(abs(baseline.mean), abs(current.mean)):
+    if abs(difference) <= _EQUAL * max(abs(baseline.mean), abs(current.mean), baseline.stddev or 0.0):
         return 0.0
     return difference / baseline.stddev if baseline.stddev else None
 
