@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 for client in ("snowflake.connector", "snowflake.snowpark"):
     logging.getLogger(client).setLevel(logging.WARNING)
 
-# A profile is a kilobyte or two, and a statement should be no longer than 1 MB.
-_ROWS_AT_ONCE = 400
-
 
 class WarehouseOperator(BaseOperator):
     """An operator with a Snowflake connection.
@@ -56,8 +53,8 @@ def run_label(context: Mapping[str, Any]) -> str:
     return f"{run.dag_id}/{run.run_id}"
 
 
-def ensure_columns(session: WarehouseSession, source: Source, *, label_rule: LabelRule | None = None) -> None:
-    """Check table and columns.
+def ensure_columns(session: WarehouseSession, source: Source, *, label_rule: LabelRule | None = None) -> dict[str, str]:
+    """Check table and columns, and return the columns' types.
 
     :param label_rule: what the label must be, if it is going to be looked at
     :raises InputDataError: if the table or a column is missing, or of another type
@@ -72,6 +69,7 @@ def ensure_columns(session: WarehouseSession, source: Source, *, label_rule: Lab
             f"it; mend source.table in the pipeline file, or grant SELECT on it"
         ) from None
     check_columns(source, described, label_rule=label_rule)
+    return {str(row["name"]): str(row["type"]) for row in described}
 
 
 def replace_rows(
@@ -109,29 +107,19 @@ def rewrite_rows(
     where: Mapping[str, Value],
     rows: Sequence[Mapping[str, Value]],
     run: str,
-    *,
-    keep: Mapping[str, Value] | None = None,
 ) -> None:
     """Replace all rows of one of Snowmaker's tables that have some values by others that have them, in one go.
 
     :param where: the values by column, MODEL_NAME among them
     :param rows: what each new row has besides these, by column
     :param run: who writes
-    :param keep: values by column of rows that stay nevertheless
     """
-    columns = (*where, *rows[0], "RUN_ID")
-    values = [(*where.values(), *row.values(), run) for row in rows]
-    parts = [values[i : i + _ROWS_AT_ONCE] for i in range(0, len(values), _ROWS_AT_ONCE)]
     replace_rows(
         session,
         table,
         lock=f"{table.quoted} {where['MODEL_NAME']}",
         holder=run,
-        statements=[
-            tables.delete_rows(table, keep, **where),
-            *(tables.insert_rows(table, columns, part) for part in parts),
-        ],
-        expected=len(parts[-1]),
+        statements=tables.rewrite(table, where, rows, run),
     )
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from typing import TYPE_CHECKING, Any
 
-from snowmaker.drift import SCORE, Bins, Histogram
+from snowmaker.calibration import CalibrationMap
+from snowmaker.drift import ALL_ROWS
 from snowmaker.exceptions import InputDataError
-from snowmaker.hooks.model_registry import calling
-from snowmaker.operators.base import WarehouseOperator, rewrite_rows, run_label
+from snowmaker.hooks.model_registry import calling, read_state
+from snowmaker.operators.base import WarehouseOperator, ensure_columns, run_label
+from snowmaker.operators.baseline_record import freeze, read_baseline
+from snowmaker.operators.profiling import feature_columns, label_column, make_profiles, segment_columns
+from snowmaker.profile import ROWS, SCORE, Profile
 from snowmaker.scored_task import scored_task
+from snowmaker.snowflake import calibration as calibration_sql
 from snowmaker.snowflake import drift as drift_sql
-from snowmaker.snowflake import scoring, tables
+from snowmaker.snowflake import scoring
 from snowmaker.snowflake.identifiers import Identifier, QualifiedName
+from snowmaker.snowflake.profiles import Column
 from snowmaker.snowflake.source_rows import in_weeks
 from snowmaker.snowflake.statement import Statement, listed
 from snowmaker.week import Week
@@ -21,19 +27,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from snowmaker.hooks.warehouse import WarehouseSession
+    from snowmaker.operators.profiling import Profiles
     from snowmaker.scored_task import ScoredTaskType
     from snowmaker.snowflake.scoring import ScoreMethod
     from snowmaker.source import Source
 
 SCORE_COLUMN = Identifier("SNOWMAKER_SCORE")
+_CALIBRATION_BINS = 50
 
 
 class FreezeBaselineOperator(WarehouseOperator):
     """Freeze what a model version's data looked like, to measure drift against.
 
-    Bins and counts of every feature and of the score are computed once, from the holdout weeks of the
-    version's training set: the rows its metrics were measured on. A baseline that is there stays as it is, so
-    scores of different weeks are comparable.
+    Bins and counts of every feature, of the score and of the label are computed once, from the holdout weeks of the
+    version's training set: the rows its metrics were measured on. The number of rows a week is the source's. A
+    baseline that is there stays as it is, so drift of different weeks is comparable. From the same rows the
+    probability of class 1 at a score is frozen, which metrics are estimated from before labels come.
 
     :param source: the table of weekly rows that the training set was made from
     :param model_name: the model, written database.schema.name (templated)
@@ -43,6 +52,7 @@ class FreezeBaselineOperator(WarehouseOperator):
     :param last_week: last holdout week (templated)
     :param bins: quantile bins of a numeric feature
     :param categories: categories told apart in a text feature
+    :param segments: columns whose commonest values get a baseline of their own; of the source's features and key
     :param task: what the model predicts
     :param method: which function and output of the model is the score; default: the task's
     :return: ``{"model_version", "features", "frozen"}``; ``frozen`` is false if it was there already
@@ -61,6 +71,7 @@ class FreezeBaselineOperator(WarehouseOperator):
         last_week: str,
         bins: int = 10,
         categories: int = 60,
+        segments: Sequence[str] = (),
         task: ScoredTaskType = "binary_classification",
         method: ScoreMethod | None = None,
         **kwargs: Any,
@@ -74,84 +85,75 @@ class FreezeBaselineOperator(WarehouseOperator):
         self.last_week = last_week
         self.bins = bins
         self.categories = categories
-        self.method = method or scored_task(task).method
+        self.segments = segments
+        self.scored_task = scored_task(task)
+        self.method = method or self.scored_task.method
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Compute the baseline unless it is there."""
         model = QualifiedName.parse(self.model_name)
-        table = model.sibling(tables.BASELINES)
         with self.hook.session() as session:
-            session.execute(tables.create_table(table))
             baseline = read_baseline(session, model, self.model_version)
             if baseline:
-                self.log.info("The baseline of %s is frozen already: %d columns", self.model_version, len(baseline))
-                return {"model_version": self.model_version, "features": len(baseline), "frozen": False}
-            with calling(session, model, [self.model_version], self.method.method):
-                baseline = self._compute(session, model)
-            self._write(session, table, model, baseline, run_label(context))
-        return {"model_version": self.model_version, "features": len(baseline), "frozen": True}
+                features = len(baseline[ALL_ROWS])
+                self.log.info("The baseline of %s is frozen already: %d columns", self.model_version, features)
+                return {"model_version": self.model_version, "features": features, "frozen": False}
+            rows = self._keep_holdout(session, model, context)
+            baseline = self._profile(session, rows)
+            calibration = self._calibration(session, rows) if self.scored_task.is_estimated else None
+            run = run_label(context)
+            freeze(session, model, self.model_version, self.training_table, baseline, run, calibration)
+        return {"model_version": self.model_version, "features": len(baseline[ALL_ROWS]), "frozen": True}
 
-    def _compute(self, session: WarehouseSession, model: QualifiedName) -> dict[str, Histogram]:
-        relation = self._scored_holdout(model)
-        numeric = [*(f.column for f in self.source.features if f.kind == "numeric"), SCORE_COLUMN]
-        text = [f.column for f in self.source.features if f.kind == "categorical"]
-        found = session.row(drift_sql.quantiles(relation, numeric, self.bins))
-        bins = {
-            column: Bins.numeric([found[f"Q{i}_{q}"] for q in range(1, self.bins)]) for i, column in enumerate(numeric)
-        }
-        if text:
-            listing = session.rows(drift_sql.commonest(relation, text, self.categories))
-            for i, column in enumerate(text):
-                bins[column] = Bins.categorical([row["CATEGORY"] for row in listing if int(row["FEATURE"]) == i])
-        counts = drift_sql.read_histograms(session.row(drift_sql.histograms(relation, bins)), bins)
-        if not next(iter(counts.values())).rows:
+    def _weeks(self) -> tuple[Week, Week]:
+        first, last = (Week.parse(week, self.source.starts_on) for week in (self.first_week, self.last_week))
+        return first, last
+
+    def _keep_holdout(self, session: WarehouseSession, model: QualifiedName, context: Mapping[str, Any]) -> Statement:
+        """Score the holdout into a table of the session, so that the model runs once."""
+        condition = in_weeks(self.source.week_column, *self._weeks())
+        training = QualifiedName.parse(self.training_table)
+        columns = self.source.columns
+        version = read_state(session, model).version(self.model_version)
+        scored = scoring.scored_rows(
+            Statement(f"SELECT {listed(columns)} FROM {training} WHERE {condition.text}", condition.values),
+            columns,
+            model=model,
+            version=self.model_version,
+            method=self.method,
+            features=self.source.features,
+            outputs={str(SCORE_COLUMN): self.scored_task.outputs(self.method, version)["SCORE"]},
+        )
+        told_by = hashlib.sha256(str(context["ti"].id).encode()).hexdigest()[:12].upper()
+        kept = model.sibling(f"SNOWMAKER_HOLDOUT_{told_by}")
+        with calling(session, model, [self.model_version], self.method.method):
+            session.execute(drift_sql.keep_rows(kept, scored))
+        return Statement(f"SELECT * FROM {kept}")
+
+    def _profile(self, session: WarehouseSession, rows: Statement) -> Profiles:
+        types = ensure_columns(session, self.source)
+        columns = [
+            *feature_columns(self.source, types),
+            Column(SCORE, SCORE_COLUMN, "numeric"),
+            label_column(self.source, is_number=self.scored_task.prediction_type == "FLOAT"),
+        ]
+        weeks = int(session.row(drift_sql.count_weeks(self.source, rows))["WEEKS"])
+        if not weeks:
             raise InputDataError(
                 f"training set {self.training_table} has no rows in the holdout weeks {self.first_week} to "
                 f"{self.last_week}; no baseline can be made of it"
             )
-        counts[SCORE] = counts.pop(SCORE_COLUMN.name)
-        return counts
+        segments = segment_columns(self.source, self.segments)
+        found = make_profiles(session, rows, columns, segments, bins=self.bins, categories=self.categories, weeks=weeks)
+        # The training set has labelled rows only; a week that is checked has them all.
+        condition = in_weeks(self.source.week_column, *self._weeks())
+        every_row = Statement(f"SELECT * FROM {self.source.table} WHERE {condition.text}", condition.values)
+        counted = session.row(drift_sql.count_weeks(self.source, every_row))
+        if int(counted["WEEKS"]):
+            found[ALL_ROWS][ROWS] = Profile.of_rows(int(counted["N"]), int(counted["WEEKS"]))
+        return found
 
-    def _scored_holdout(self, model: QualifiedName) -> Statement:
-        first, last = (Week.parse(week, self.source.starts_on) for week in (self.first_week, self.last_week))
-        condition = in_weeks(self.source.week_column, first, last)
-        score = scoring.score(model, self.model_version, self.method, self.source.features)
-        return Statement(
-            f"SELECT {listed(feature.column for feature in self.source.features)}, {score} AS {SCORE_COLUMN} "
-            f"FROM {QualifiedName.parse(self.training_table)} WHERE {condition.text}",
-            condition.values,
-        )
-
-    def _write(
-        self,
-        session: WarehouseSession,
-        table: QualifiedName,
-        model: QualifiedName,
-        baseline: Mapping[str, Histogram],
-        run: str,
-    ) -> None:
-        rows = [
-            {
-                "SEGMENT": "",
-                "FEATURE": feature,
-                "PROFILE": json.dumps({"bins": histogram.bins.to_json(), "counts": histogram.counts}),
-                "SOURCE_TABLE": self.training_table,
-            }
-            for feature, histogram in baseline.items()
-        ]
-        # Of two that freeze at once the second overwrites equal rows: same training set, same bins.
-        where = {"MODEL_NAME": model.quoted, "MODEL_VERSION": self.model_version}
-        rewrite_rows(session, table, where, rows, run)
-
-
-def read_baseline(session: WarehouseSession, model: QualifiedName, version: str) -> dict[str, Histogram]:
-    """Read a version's frozen baseline; empty if there is none."""
-    table = model.sibling(tables.BASELINES)
-    rows = session.rows_if_any(
-        Statement(
-            f"SELECT FEATURE, PROFILE FROM {table} WHERE MODEL_NAME = %s AND MODEL_VERSION = %s ORDER BY FEATURE",
-            (model.quoted, version),
-        )
-    )
-    profiles = {row["FEATURE"]: json.loads(row["PROFILE"]) for row in rows}
-    return {f: Histogram(Bins.from_json(found["bins"]), tuple(found["counts"])) for f, found in profiles.items()}
+    def _calibration(self, session: WarehouseSession, rows: Statement) -> CalibrationMap:
+        labelled = Statement(f"SELECT {self.source.label} AS LABEL, {SCORE_COLUMN} AS SCORE FROM ({rows.text})")
+        bins = session.rows(calibration_sql.score_bins(labelled, _CALIBRATION_BINS))
+        return CalibrationMap.fit([(row["UPPER"], row["N"], row["POSITIVES"]) for row in bins])

@@ -4,43 +4,59 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snowmaker.drift import SCORE, Degradation, DriftThresholds, compare, worst
+from snowmaker.degradation import Degraded
+from snowmaker.drift import ALL_ROWS, Degradation, DriftRules, compare_segments
+from snowmaker.drift_metrics import METRICS
 from snowmaker.exceptions import InputDataError, ModelVersionError
-from snowmaker.operators.base import ensure_columns, rewrite_rows, run_label
-from snowmaker.operators.baseline import SCORE_COLUMN, read_baseline
+from snowmaker.operators import baseline_record, drift_record, profiling
+from snowmaker.operators.base import ensure_columns, run_label
 from snowmaker.operators.weekly_check import WeeklyCheckOperator
+from snowmaker.profile import ROWS, SCORE
 from snowmaker.snowflake import drift as drift_sql
 from snowmaker.snowflake import tables
 from snowmaker.snowflake.identifiers import QualifiedName
-from snowmaker.snowflake.source_rows import in_weeks
-from snowmaker.snowflake.statement import Statement, listed
-from snowmaker.week import week_of_run
+from snowmaker.week import Week, week_of_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from snowmaker.drift import FeatureDrift, Histogram, Verdict
+    from snowmaker.drift import FeatureDrift
     from snowmaker.hooks.warehouse import WarehouseSession
+    from snowmaker.operators.profiling import Profiles
+    from snowmaker.snowflake.profiles import Column
     from snowmaker.source import Source
-    from snowmaker.week import Week
+    from snowmaker.verdicts import Verdict
+
+_HISTORY_WEEKS = 52
 
 
 class DriftCheckOperator(WeeklyCheckOperator):
     """Measure a scored week's drift against the version's frozen baseline, and judge it.
 
-    The population stability index of every feature and of the score; the warehouse counts all bins in one
-    statement that reads the week once. Results go to SNOWMAKER_DRIFT, replacing those of the same week and
-    version. Breaches in enough of the last weeks mark the model degraded.
+    The warehouse counts all features, the score, and the segments in one statement that reads the week once; what
+    comes back is a profile a column. Profiles go to SNOWMAKER_PROFILES, metrics and verdicts to SNOWMAKER_DRIFT,
+    replacing those of the same week and version: all metrics of all rows, and of segments those that are judged.
+    Breaches in enough of the last weeks mark the model degraded.
+
+    A version's baseline is made by FreezeBaselineOperator, or here of the first weeks that it scored; until those
+    are complete nothing is judged.
 
     :param source: the table of weekly rows
     :param model_name: the model, written database.schema.name (templated)
     :param model_version: the version that scored the week (templated)
     :param predictions_table: the predictions, written database.schema.name (templated)
     :param week: first day of the week, or empty: the week the run is for (templated)
-    :param thresholds: from which PSI on a column warns or breaches
+    :param rules: by which metrics features are judged, and from where on
+    :param segments: columns whose commonest values are checked one by one; of the source's features and key. The
+        score's drift is known only in those of the key, which predictions have
+    :param baseline_weeks: make a missing baseline of so many weeks that the version scored; 0: do not
+    :param bins: quantile bins of a numeric feature in such a baseline
+    :param categories: categories told apart in it
     :param degraded_when: how many breaches in how many weeks mark the model degraded
     :param degraded_asset: gets an event when the model is degraded
-    :return: ``{"week", "model_version", "verdict", "worst_feature", "worst_value", "degraded"}``
+    :param cool_down_weeks: how many weeks after a retraining there is no event
+    :return: ``{"week", "model_version", "verdict", "worst_feature", "worst_metric", "worst_value", "worst_segment",
+        "moved", "degraded", "since"}``; ``moved`` has up to five sentences
     """
 
     cause = "drift"
@@ -54,7 +70,11 @@ class DriftCheckOperator(WeeklyCheckOperator):
         model_version: str,
         predictions_table: str,
         week: str | None = None,
-        thresholds: DriftThresholds | None = None,
+        rules: DriftRules | None = None,
+        segments: Sequence[str] = (),
+        baseline_weeks: int = 0,
+        bins: int = 10,
+        categories: int = 60,
         degraded_when: Degradation | None = None,
         **kwargs: Any,
     ) -> None:
@@ -64,112 +84,173 @@ class DriftCheckOperator(WeeklyCheckOperator):
         self.model_version = model_version
         self.predictions_table = predictions_table
         self.week = week
-        self.thresholds = thresholds or DriftThresholds()
+        self.rules = rules or DriftRules()
+        self.segments = segments
+        self.baseline_weeks = baseline_weeks
+        self.bins = bins
+        self.categories = categories
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Count, compare, write, judge."""
         week = week_of_run(context, self.source.starts_on, asked=self.week)
         model = QualifiedName.parse(self.model_name)
-        table = model.sibling(tables.DRIFT)
         with self.hook.session() as session:
-            ensure_columns(session, self.source)
-            baseline = read_baseline(session, model, self.model_version)
+            columns = profiling.feature_columns(self.source, ensure_columns(session, self.source))
+            baseline = baseline_record.read_baseline(session, model, self.model_version)
             if not baseline:
-                raise ModelVersionError(
-                    f"version {self.model_version} of model {model.quoted} has no frozen baseline in "
-                    f"{model.sibling(tables.BASELINES).quoted}; run FreezeBaselineOperator for it (the retraining "
-                    f"DAG does)"
-                )
-            drifts, rows = self._measure(session, model, week, baseline)
-            session.execute(tables.create_table(table))
-            self._write(session, table, model, week, drifts, rows, run_label(context))
-            recent = self._recent_verdicts(session, table, model, self.model_version, week)
-        return self._judge(context, week, drifts, recent)
+                baseline = self._first_baseline(session, model, week, columns, run_label(context))
+            if not baseline:
+                return self._result(week, [], None)
+            self._check_baseline(columns, baseline[ALL_ROWS])
+            profiles = self._measure(session, model, week, columns, baseline)
+            drifts = compare_segments(baseline, profiles, self.rules)
+            key = drift_record.Key(model, self.model_version, week)
+            drift_record.write(session, key, drifts, profiles, run_label(context))
+            recent = drift_record.recent_verdicts(session, key, _HISTORY_WEEKS)
+            retrained = self._last_retraining(session, model)
+        return self._judge(context, week, drifts, recent, retrained)
 
-    def _measure(
-        self, session: WarehouseSession, model: QualifiedName, week: Week, baseline: Mapping[str, Histogram]
-    ) -> tuple[list[FeatureDrift], int]:
-        features = {f.column: baseline[f.column.name].bins for f in self.source.features if f.column.name in baseline}
-        missing = [f.column.name for f in self.source.features if f.column.name not in baseline]
+    def _first_baseline(
+        self, session: WarehouseSession, model: QualifiedName, week: Week, columns: Sequence[Column], run: str
+    ) -> Profiles:
+        if not self.baseline_weeks:
+            raise ModelVersionError(
+                f"version {self.model_version} of model {model.quoted} has no frozen baseline in "
+                f"{model.sibling(tables.BASELINES).quoted}; run FreezeBaselineOperator for it (the retraining "
+                f"DAG does)"
+            )
+        predictions = QualifiedName.parse(self.predictions_table)
+        asked = (predictions, model.quoted, self.model_version)
+        scored = session.rows(drift_sql.scored_weeks(*asked, week, self.baseline_weeks))
+        weeks = [Week(row["WEEK_START"]) for row in scored]
+        if len(weeks) < self.baseline_weeks:
+            self.log.info(
+                "Version %s has scored %d of the %d weeks that its baseline is to be made of; nothing is judged yet",
+                self.model_version,
+                len(weeks),
+                self.baseline_weeks,
+            )
+            return {}
+        segments = profiling.segment_columns(self.source, self.segments)
+        of_key = [column for column in segments if column in self.source.key]
+        score_columns = [drift_sql.SCORE_COLUMN, *of_key]
+        baseline = profiling.profile_scored_weeks(
+            session,
+            self.source,
+            columns,
+            segments,
+            drift_sql.scores_of_weeks(*asked, score_columns, weeks),
+            weeks,
+            bins=self.bins,
+            categories=self.categories,
+        )
+        baseline_record.freeze(session, model, self.model_version, self.source.table.quoted, baseline, run)
+        return baseline
+
+    def _check_baseline(self, columns: Sequence[Column], baseline: Mapping[str, Any]) -> None:
+        missing = [column.name for column in columns if column.name not in baseline]
         if missing:
             raise ModelVersionError(
                 f"the baseline of version {self.model_version} has no {', '.join(missing)}: the pipeline's features "
                 f"changed since it was trained; retrain"
             )
-        week_rows = in_weeks(self.source.week_column, week, week)
-        feature_counts = drift_sql.histograms(
-            Statement(f"SELECT {listed(features)} FROM {self.source.table} WHERE {week_rows.text}", week_rows.values),
-            features,
-            "F",
-        )
-        score = {SCORE_COLUMN: baseline[SCORE].bins}
-        score_counts = drift_sql.histograms(
-            Statement(
-                f"SELECT SCORE AS {SCORE_COLUMN} FROM {QualifiedName.parse(self.predictions_table)} "
-                f"WHERE WEEK_START = %s AND MODEL_NAME = %s AND MODEL_VERSION = %s",
-                (week.start, model.quoted, self.model_version),
-            ),
-            score,
-            "S",
-        )
-        row = session.row(drift_sql.side_by_side(feature_counts, score_counts))
-        if not int(row["FN"]) or not int(row["SN"]):
-            raise InputDataError(
-                f"week {week} has {row['FN']} rows in {self.source.table.quoted} and {row['SN']} predictions by "
-                f"{self.model_version} in {self.predictions_table}; score it before its drift is checked"
-            )
-        counts = {
-            **{name: h.counts for name, h in drift_sql.read_histograms(row, features, "F").items()},
-            SCORE: drift_sql.read_histograms(row, score, "S")[SCORE_COLUMN.name].counts,
-        }
-        judged = {name: baseline[name] for name in counts}
-        return compare(judged, counts, self.thresholds), int(row["FN"])
+        for column in columns:
+            kind = baseline[column.name].bins.kind
+            if kind != column.kind:
+                raise InputDataError(
+                    f"column {column.name} of {self.source.table.quoted} is {column.kind} now, but {kind} in the "
+                    f"baseline of version {self.model_version}; cast it in a view, or retrain"
+                )
 
-    def _write(
+    def _measure(
         self,
         session: WarehouseSession,
-        table: QualifiedName,
         model: QualifiedName,
         week: Week,
-        drifts: Sequence[FeatureDrift],
-        rows: int,
-        run: str,
-    ) -> None:
-        judged = [
-            {
-                "SEGMENT": "",
-                "FEATURE": d.feature,
-                "METRIC": "psi",
-                "VALUE": d.value,
-                "WARN": self.thresholds.warn,
-                "BREACH": self.thresholds.breach,
-                "VERDICT": d.verdict,
-                "ROW_COUNT": rows,
-                "ENGINE": tables.SNOWMAKER_ENGINE,
-            }
-            for d in drifts
-        ]
-        where = {"WEEK_START": week.start, "MODEL_NAME": model.quoted, "MODEL_VERSION": self.model_version}
-        rewrite_rows(session, table, where, judged, run)
+        columns: Sequence[Column],
+        baseline: Profiles,
+    ) -> Profiles:
+        segments, unknown = baseline_record.segments_of(baseline, profiling.segment_columns(self.source, self.segments))
+        if unknown:
+            self.log.warning(
+                "The baseline of %s was frozen without the segments of %s, so these are not checked; retrain",
+                self.model_version,
+                ", ".join(column.name for column in unknown),
+            )
+        of_key = [one.column for one in segments if one.column in self.source.key]
+        wanted = list(dict.fromkeys([column.column for column in columns] + [one.column for one in segments]))
+        profiles = profiling.measure_week(
+            session,
+            columns,
+            drift_sql.week_rows(self.source, wanted, week),
+            drift_sql.scores_of_weeks(
+                QualifiedName.parse(self.predictions_table),
+                model.quoted,
+                self.model_version,
+                [drift_sql.SCORE_COLUMN, *of_key],
+                [week],
+            ),
+            baseline,
+            segments,
+            segments_of_scores=len(of_key),
+        )
+        rows, scored = (profiles[ALL_ROWS][name].rows if name in profiles[ALL_ROWS] else 0 for name in (ROWS, SCORE))
+        if not rows or not scored:
+            raise InputDataError(
+                f"week {week} has {rows} rows in {self.source.table.quoted} and {scored} predictions by "
+                f"{self.model_version} in {self.predictions_table}; score it before its drift is checked"
+            )
+        return profiles
 
     def _judge(
-        self, context: Mapping[str, Any], week: Week, drifts: Sequence[FeatureDrift], recent: Sequence[Verdict]
+        self,
+        context: Mapping[str, Any],
+        week: Week,
+        drifts: Sequence[FeatureDrift],
+        recent: Mapping[str, Verdict | None],
+        retrained: Week | None,
     ) -> dict[str, Any]:
-        most, verdict = drifts[0], worst([drift.verdict for drift in drifts])
-        moved = [f"{d.feature} {d.value:.3f}" for d in drifts if d.verdict != "ok"]
-        self.log.info("Week %s: %s (PSI: %s)", week, verdict, ", ".join(moved) or "all below warn")
-        degraded = self.degraded_when.met(recent)
-        if degraded:
-            detail = (
-                f"PSI of {most.feature} is {most.value:.3f}; breach in {list(recent).count('breach')} of the last "
-                f"{self.degraded_when.of_weeks} weeks"
-            )
-            self._mark_degraded(context, week, self.model_version, detail)
+        result = self._result(week, drifts, self.degraded_when.since(recent))
+        self.log.info("Week %s: %s (%s)", week, result["verdict"], "; ".join(result["moved"]) or "all below warn")
+        if result["degraded"]:
+            newest = [recent[one] for one in sorted(recent, reverse=True)][: self.degraded_when.of_weeks]
+            self._report_degraded(context, week, self._degraded(result, drifts[0], newest.count("breach")), retrained)
+        return result
+
+    def _result(self, week: Week, drifts: Sequence[FeatureDrift], since: str | None) -> dict[str, Any]:
+        judged = [drift for drift in drifts if drift.verdict]
+        most = judged[0] if judged else None
         return {
             "week": str(week),
             "model_version": self.model_version,
-            "verdict": verdict,
-            "worst_feature": most.feature,
-            "worst_value": most.value,
-            "degraded": degraded,
+            "verdict": most and most.verdict,
+            "worst_feature": most and most.feature,
+            "worst_metric": most and most.metric,
+            "worst_value": most and most.value,
+            "worst_segment": most and most.segment,
+            "moved": [_moved(drift) for drift in judged if drift.verdict != "ok"][:5],
+            "degraded": since is not None,
+            "since": since,
         }
+
+    def _degraded(self, result: Mapping[str, Any], most: FeatureDrift, breaches: int) -> Degraded:
+        return Degraded(
+            week=result["week"],
+            model_version=self.model_version,
+            cause="drift",
+            what=_what(most),
+            metric=most.metric,
+            value=most.value,
+            bound=most.threshold.breach if most.threshold else 0.0,
+            since=result["since"],
+            breaches=breaches,
+            of_weeks=self.degraded_when.of_weeks,
+        )
+
+
+def _what(drift: FeatureDrift) -> str:
+    return f"{drift.feature} where {drift.segment}" if drift.segment else drift.feature
+
+
+def _moved(drift: FeatureDrift) -> str:
+    return f"{METRICS[drift.metric].title} of {_what(drift)} is {drift.value:.3f} ({drift.verdict})"

@@ -1,4 +1,4 @@
-"""What the weekly checks share: verdicts of the last weeks, and the event of a degraded model."""
+"""What the weekly checks share: the event of a degraded model, and when there is none."""
 
 from __future__ import annotations
 
@@ -7,44 +7,77 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, AssetAlias
 
 from snowmaker.operators.base import WarehouseOperator
-from snowmaker.snowflake import drift as drift_sql
+from snowmaker.snowflake import registry, tables
+from snowmaker.verdicts import cooling
+from snowmaker.week import Week
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from snowmaker.drift import Degradation, Verdict
+    from snowmaker.degradation import Degraded
     from snowmaker.hooks.warehouse import WarehouseSession
     from snowmaker.snowflake.identifiers import QualifiedName
-    from snowmaker.week import Week
-
-_RANKS: tuple[Verdict, ...] = ("ok", "warn", "breach")
+    from snowmaker.verdicts import Degradation
 
 
 class WeeklyCheckOperator(WarehouseOperator):
     """A weekly check that marks the model degraded by an asset event.
 
-    The event goes out only when the model is degraded, so a DAG scheduled on the asset runs only then.
+    The event goes out only when the model is degraded, so a DAG scheduled on the asset runs only then. While the
+    model's last retraining is fresh, whether it gave a new champion or not, the log tells of it and no event goes
+    out.
+
+    :param degraded_when: how many breaches in how many weeks mark the model degraded
+    :param degraded_asset: gets an event when the model is degraded
+    :param cool_down_weeks: how many weeks must have gone since the last retraining
     """
 
     cause: str
 
-    def __init__(self, *, degraded_when: Degradation, degraded_asset: Asset | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        degraded_when: Degradation,
+        degraded_asset: Asset | None = None,
+        cool_down_weeks: int = 0,
+        **kwargs: Any,
+    ) -> None:
         # An alias lets the task decide at run time whether there is an event.
         alias = [AssetAlias(f"{degraded_asset.name}_{self.cause}")] if degraded_asset else []
         super().__init__(outlets=[*kwargs.pop("outlets", []), *alias], **kwargs)
         self.degraded_when = degraded_when
         self.degraded_asset = degraded_asset
+        self.cool_down_weeks = cool_down_weeks
 
-    def _recent_verdicts(
-        self, session: WarehouseSession, table: QualifiedName, model: QualifiedName, version: str, week: Week
-    ) -> list[Verdict]:
-        recent = drift_sql.recent_verdicts(table, model.quoted, version, week, self.degraded_when.of_weeks)
-        return [_RANKS[int(row["WORST"])] for row in session.rows(recent)]
+    def _last_retraining(self, session: WarehouseSession, model: QualifiedName) -> Week | None:
+        """Return the week as of which the model was last retrained, if it was and that matters."""
+        if not self.cool_down_weeks:
+            return None
+        events = model.sibling(tables.MODEL_EVENTS)
+        rows = session.rows_if_any(registry.last_retraining(events, model.quoted))
+        return next((Week(row["WEEK_START"]) for row in rows if row["WEEK_START"]), None)
+
+    def _report_degraded(
+        self, context: Mapping[str, Any], week: Week, degraded: Degraded, retrained: Week | None
+    ) -> None:
+        """Log that the model is degraded, and send the event unless its last retraining is too fresh."""
+        self.log.warning(
+            "Model version %s is degraded as of week %s: %s", degraded.model_version, week, degraded.sentence
+        )
+        if cooling(week, retrained, self.cool_down_weeks):
+            self.log.warning(
+                "No retraining is asked for: the last one was as of week %s, and %d weeks must have gone since",
+                retrained,
+                self.cool_down_weeks,
+            )
+            return
+        self._send(context, degraded.to_extra())
 
     def _mark_degraded(self, context: Mapping[str, Any], week: Week, version: str, detail: str) -> None:
         self.log.warning("Model version %s is degraded as of week %s: %s", version, week, detail)
-        if self.degraded_asset is None:
-            return
-        extra = {"week": str(week), "model_version": version, "cause": self.cause, "detail": detail}
-        alias = AssetAlias(f"{self.degraded_asset.name}_{self.cause}")
-        context["outlet_events"][alias].add(self.degraded_asset, extra=extra)
+        self._send(context, {"week": str(week), "model_version": version, "cause": self.cause, "detail": detail})
+
+    def _send(self, context: Mapping[str, Any], extra: dict[str, Any]) -> None:
+        if self.degraded_asset is not None:
+            alias = AssetAlias(f"{self.degraded_asset.name}_{self.cause}")
+            context["outlet_events"][alias].add(self.degraded_asset, extra=extra)

@@ -1,95 +1,110 @@
-"""Drift in the warehouse: bins of a baseline, and histograms of all columns in one statement."""
+"""Drift in the warehouse: which rows a week's profiles are of, and what earlier weeks' checks said."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from snowmaker.drift import Histogram
+from snowmaker.profile import LABEL
+from snowmaker.snowflake.identifiers import Identifier
+from snowmaker.snowflake.profiles import Count, side_by_side
+from snowmaker.snowflake.source_rows import in_weeks, week_start
 from snowmaker.snowflake.statement import Statement, listed
+from snowmaker.snowflake.tables import SNOWMAKER_ENGINE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
+    from collections.abc import Sequence
 
-    from snowmaker.drift import Bins
-    from snowmaker.snowflake.identifiers import Identifier, QualifiedName
-    from snowmaker.snowflake.statement import Value
+    from snowmaker.snowflake.identifiers import QualifiedName
+    from snowmaker.source import Source
     from snowmaker.week import Week
 
+SCORE_COLUMN = Identifier("SCORE")
+"""The predictions' column that is profiled."""
 
-def quantiles(relation: Statement, columns: Sequence[Identifier], bins: int) -> Statement:
-    """Compute the inner quantiles of numeric columns (column i's q-th as Q<i>_<q>), in one scan."""
-    parts = [
-        f"PERCENTILE_CONT({q / bins:.6f}) WITHIN GROUP (ORDER BY CAST({column} AS FLOAT)) AS Q{i}_{q}"
-        for i, column in enumerate(columns)
-        for q in range(1, bins)
-    ]
-    return Statement(f"SELECT {listed(parts)} FROM ({relation.text})", relation.values)
+_VERDICTS = "CASE VERDICT WHEN 'breach' THEN 2 WHEN 'warn' THEN 1 WHEN 'ok' THEN 0 END"
 
 
-def commonest(relation: Statement, columns: Sequence[Identifier], most: int) -> Statement:
-    """List the commonest categories of text columns: the column's position, and the category."""
-    text, values = [], []
-    for i, column in enumerate(columns):
-        text.append(
-            f"SELECT {i} AS FEATURE, CATEGORY, N FROM (SELECT CATEGORY, N, "
-            f"ROW_NUMBER() OVER (ORDER BY N DESC, CATEGORY) AS PLACE FROM (SELECT {column}::VARCHAR AS CATEGORY, "
-            f"COUNT(*) AS N FROM ({relation.text}) WHERE {column} IS NOT NULL GROUP BY 1)) WHERE PLACE <= %s"
-        )
-        values += [*relation.values, most]
-    return Statement(" UNION ALL ".join(text) + " ORDER BY FEATURE, CATEGORY", tuple(values))
+def week_rows(source: Source, columns: Sequence[Identifier], week: Week) -> Statement:
+    """Select columns of a week's rows."""
+    condition = in_weeks(source.week_column, week, week)
+    return Statement(f"SELECT {listed(columns)} FROM {source.table} WHERE {condition.text}", condition.values)
 
 
-def histograms(relation: Statement, bins: Mapping[Identifier, Bins], prefix: str = "C") -> Statement:
-    """Count the rows of each bin of each column in one scan.
-
-    Gives one row: N (rows in all, named <prefix>N), and for each column its counts one after another as
-    <prefix>0, <prefix>1, …: up to each edge (cumulative) or of each category, then of NULL.
-    """
-    parts, values = [f"COUNT(*) AS {prefix}N"], []
-    position = 0
-    for column, column_bins in bins.items():
-        conditions: list[tuple[str, Value]]
-        if column_bins.categories is None:
-            # As FLOAT, like the quantiles that made the edges; a boolean cannot be compared as it is.
-            conditions = [(f"CAST({column} AS FLOAT) <= %s", edge) for edge in column_bins.edges]
-        else:
-            conditions = [(f"{column}::VARCHAR = %s", category) for category in column_bins.categories]
-        for condition, value in conditions:
-            parts.append(f"COUNT_IF({condition}) AS {prefix}{position}")
-            values.append(value)
-            position += 1
-        parts.append(f"COUNT_IF({column} IS NULL) AS {prefix}{position}")
-        position += 1
-    return Statement(f"SELECT {listed(parts)} FROM ({relation.text})", (*values, *relation.values))
-
-
-def read_histograms(row: Mapping[str, Any], bins: Mapping[Identifier, Bins], prefix: str = "C") -> dict[str, Histogram]:
-    """Make histograms of the row that ``histograms`` gives, by column name."""
-    rows, position, result = int(row[f"{prefix}N"]), 0, {}
-    for column, column_bins in bins.items():
-        width = column_bins.size - 1  # no count is asked for the bin that takes the rest
-        found = [int(row[f"{prefix}{position + i}"]) for i in range(width)]
-        position += width
-        *counted, nulls = found
-        if column_bins.categories is None:
-            counted = [count - before for count, before in zip(counted, [0, *counted], strict=False)]
-        rest = rows - nulls - sum(counted)
-        result[column.name] = Histogram(column_bins, (*counted, rest, nulls))
-    return result
-
-
-def side_by_side(left: Statement, right: Statement) -> Statement:
-    """Join two statements of one row each, so that one statement asks both."""
-    return Statement(f"SELECT * FROM ({left.text}) CROSS JOIN ({right.text})", (*left.values, *right.values))
-
-
-def recent_verdicts(table: QualifiedName, model: str, version: str, week: Week, weeks: int) -> Statement:
-    """List the worst verdict of the weeks up to ``week``, newest first: WORST 2 is a breach, 1 a warning."""
+def rows_of_weeks(source: Source, columns: Sequence[Identifier], weeks: Sequence[Week]) -> Statement:
+    """Select columns of some weeks' rows, in the order of time."""
+    condition = in_weeks(source.week_column, weeks[0], weeks[-1])
+    among = listed("%s::DATE" for _ in weeks)
     return Statement(
-        f"SELECT WEEK_START, MAX(CASE VERDICT WHEN 'breach' THEN 2 WHEN 'warn' THEN 1 ELSE 0 END) AS WORST "
-        f"FROM {table} WHERE MODEL_NAME = %s AND MODEL_VERSION = %s "
-        f"AND WEEK_START > %s::DATE AND WEEK_START <= %s::DATE "
-        f"GROUP BY WEEK_START ORDER BY WEEK_START DESC",
-        (model, version, week.shift(-weeks).start, week.start),
+        f"SELECT {listed(columns)} FROM {source.table} WHERE {condition.text} AND {week_start(source)} IN ({among})",
+        (*condition.values, *(week.start for week in weeks)),
+    )
+
+
+def scores_of_weeks(
+    predictions: QualifiedName, model: str, version: str, columns: Sequence[Identifier], weeks: Sequence[Week]
+) -> Statement:
+    """Select columns of a version's predictions of some weeks."""
+    return Statement(
+        f"SELECT {listed(columns)} FROM {predictions} WHERE MODEL_NAME = %s AND MODEL_VERSION = %s "
+        f"AND WEEK_START IN ({listed('%s::DATE' for _ in weeks)})",
+        (model, version, *(week.start for week in weeks)),
+    )
+
+
+def count_both(features: Count, rows: Statement, scores: Count, predictions: Statement) -> Statement:
+    """Count a week's rows and its predictions in one statement, a scan each.
+
+    The predictions have only the segments whose columns they have; those stand first among the features'.
+    """
+    shared = range(len(scores.segments))
+    own = range(len(scores.segments), len(features.segments))
+    return side_by_side(
+        features.statement(rows),
+        scores.statement(predictions),
+        on=[
+            *(f"EQUAL_NULL({features.segment_name(k)}, {scores.segment_name(k)})" for k in shared),
+            *(f"{features.segment_name(k)} IS NULL" for k in own),
+        ],
+    )
+
+
+def week_labels(source: Source, week: Week) -> Statement:
+    """Select the labels of a week that have come."""
+    rows = week_rows(source, [source.label], week)
+    return Statement(f"{rows.text} AND {source.label} IS NOT NULL", rows.values)
+
+
+def scored_weeks(predictions: QualifiedName, model: str, version: str, last: Week, most: int) -> Statement:
+    """List the first weeks that a version scored, up to a week (WEEK_START)."""
+    return Statement(
+        f"SELECT WEEK_START FROM {predictions} WHERE MODEL_NAME = %s AND MODEL_VERSION = %s "
+        f"AND WEEK_START <= %s::DATE GROUP BY WEEK_START ORDER BY WEEK_START LIMIT {most:d}",
+        (model, version, last.start),
+    )
+
+
+def count_weeks(source: Source, relation: Statement) -> Statement:
+    """Count a relation's rows (N) and their WEEKS."""
+    return Statement(
+        f"SELECT COUNT(*) AS N, COUNT(DISTINCT {week_start(source)}) AS WEEKS FROM ({relation.text})", relation.values
+    )
+
+
+def keep_rows(table: QualifiedName, relation: Statement) -> Statement:
+    """Keep a relation's rows for the session, so that what is asked of them is asked of the same ones."""
+    return Statement(f"CREATE OR REPLACE TEMPORARY TABLE {table} AS {relation.text}", relation.values)
+
+
+def recent_verdicts(
+    table: QualifiedName, model: str, version: str, week: Week, weeks: int, engine: str = SNOWMAKER_ENGINE
+) -> Statement:
+    """List the worst verdict of the weeks up to ``week``, newest first: 2 a breach, 1 a warning, NULL not judged.
+
+    The label is left out: it is checked when it comes, weeks later.
+    """
+    return Statement(
+        f"SELECT WEEK_START, MAX({_VERDICTS}) AS WORST FROM {table} WHERE MODEL_NAME = %s AND MODEL_VERSION = %s "
+        f"AND WEEK_START > %s::DATE AND WEEK_START <= %s::DATE AND ENGINE = %s AND FEATURE <> %s GROUP BY WEEK_START "
+        f"ORDER BY WEEK_START DESC",
+        (model, version, week.shift(-weeks).start, week.start, engine, LABEL),
     )

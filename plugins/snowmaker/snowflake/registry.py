@@ -66,3 +66,12 @@ def promotions(table: QualifiedName, model: str) -> Statement:
         f"WHERE MODEL_NAME = %s AND EVENT = 'PROMOTED' ORDER BY WRITTEN_AT",
         (model,),
     )
+
+
+def last_retraining(table: QualifiedName, model: str) -> Statement:
+    """Tell the newest week as of which a model was retrained, whether its challenger won or not; NULL if none."""
+    return Statement(
+        f"SELECT MAX(WEEK_START) AS WEEK_START FROM {table} "
+        f"WHERE MODEL_NAME = %s AND EVENT IN ('PROMOTED', 'REJECTED')",
+        (model,),
+    )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from snowmaker.snowflake.statement import Statement, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from snowmaker.snowflake.identifiers import QualifiedName
     from snowmaker.snowflake.statement import Value
@@ -30,6 +30,9 @@ REPORTS = "SNOWMAKER_REPORTS"
 MODEL_EVENTS = "SNOWMAKER_MODEL_EVENTS"
 RUN_COSTS = "SNOWMAKER_RUN_COSTS"
 LOCKS = "SNOWMAKER_LOCKS"
+
+# A profile is a kilobyte or two, and a statement should be no longer than 1 MB.
+_ROWS_AT_ONCE = 400
 
 # Who measured a row of DRIFT or PERFORMANCE.
 SNOWMAKER_ENGINE = "snowmaker"
@@ -164,3 +167,23 @@ def delete_rows(table: QualifiedName, keep: Mapping[str, Value] | None = None, /
     """Delete the rows that match every column given, but not those that match one of ``keep``."""
     conditions = [*(f"{column} = %s" for column in where), *(f"{column} <> %s" for column in keep or {})]
     return Statement(f"DELETE FROM {table} WHERE {' AND '.join(conditions)}", (*where.values(), *(keep or {}).values()))
+
+
+def rewrite(
+    table: QualifiedName,
+    where: Mapping[str, Value],
+    rows: Sequence[Mapping[str, Value]],
+    run: str,
+    keep: Mapping[str, Value] | None = None,
+) -> list[Statement]:
+    """Replace all rows that have some values by others that have them.
+
+    :param where: the values by column
+    :param rows: what each new row has besides these, by column
+    :param run: who writes
+    :param keep: values by column of rows that stay nevertheless
+    """
+    columns = (*where, *rows[0], "RUN_ID") if rows else ()
+    values = [(*where.values(), *row.values(), run) for row in rows]
+    parts = [values[i : i + _ROWS_AT_ONCE] for i in range(0, len(values), _ROWS_AT_ONCE)]
+    return [delete_rows(table, keep, **where), *(insert_rows(table, columns, part) for part in parts)]

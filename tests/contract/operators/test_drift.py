@@ -1,18 +1,25 @@
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from snowmaker.drift import Degradation, DriftThresholds
+from snowmaker.degradation import Degraded
+from snowmaker.drift import Degradation, DriftRules, Threshold
 from snowmaker.exceptions import InputDataError, ModelVersionError
 from snowmaker.hooks.warehouse import WarehouseSession
+from snowmaker.profile import Profile
 from snowmaker.snowflake.statement import Statement
 
 from .lab import Lab, Model, degraded_events, fresh, task_context
 from .weekly_data import FEATURES, HOLDOUT, ROWS, SHIFTED, TWIN, UNSEEN
+
+RUN = ["RUN_ID", "WRITTEN_AT"]
+"""What two runs write differently."""
+
+
+def rules(warn: float, breach: float, **changes: object) -> DriftRules:
+    return DriftRules(metrics={"psi": Threshold(warn, breach)}, **changes)
 
 
 @pytest.fixture
@@ -25,14 +32,25 @@ def model(lab: Lab) -> Model:
 
 def baseline(model: Model) -> pd.DataFrame:
     table = model.lab.name("SNOWMAKER_BASELINES")
-    frame = model.lab.frame_of(f"SELECT * FROM {table} WHERE MODEL_NAME = '{model.name}' ORDER BY FEATURE")
-    profiles = [json.loads(profile) for profile in frame["PROFILE"]]
-    return frame.assign(BINS=[p["bins"] for p in profiles], COUNTS=[json.dumps(p["counts"]) for p in profiles])
+    return model.lab.frame_of(
+        f"SELECT * FROM {table} WHERE MODEL_NAME = '{model.name}' AND FEATURE <> 'calibration' "
+        f"ORDER BY FEATURE, SEGMENT"
+    )
+
+
+def profiles(model: Model, segment: str = "") -> dict[str, Profile]:
+    frozen = baseline(model)
+    frozen = frozen[frozen["SEGMENT"] == segment]
+    return {
+        feature: Profile.from_json(text) for feature, text in zip(frozen["FEATURE"], frozen["PROFILE"], strict=True)
+    }
 
 
 def drift(model: Model) -> pd.DataFrame:
     table = model.lab.name("SNOWMAKER_DRIFT")
-    return model.lab.frame_of(f"SELECT * FROM {table} WHERE MODEL_NAME = '{model.name}' ORDER BY WEEK_START, FEATURE")
+    return model.lab.frame_of(
+        f"SELECT * FROM {table} WHERE MODEL_NAME = '{model.name}' ORDER BY WEEK_START, FEATURE, METRIC"
+    )
 
 
 def score_and_check(model: Model, week: object, context: object = None, **changes: object) -> dict[str, object]:
@@ -41,34 +59,53 @@ def score_and_check(model: Model, week: object, context: object = None, **change
 
 
 def test_a_baseline_counts_every_row_of_the_holdout_once(lab: Lab, model: Model) -> None:
-    frozen = baseline(model).set_index("FEATURE")
-    assert sorted(frozen.index) == sorted([*FEATURES, "score"])
-    assert {sum(json.loads(counts)) for counts in frozen["COUNTS"]} == {ROWS}
+    frozen = profiles(model)
+    assert sorted(frozen) == sorted([*FEATURES, "score", "label", "rows"])
+    assert {profile.rows for profile in frozen.values()} == {ROWS}
     rows = lab.frame[lab.frame["week"] == str(HOLDOUT)]
     for feature in FEATURES:
-        assert json.loads(frozen["COUNTS"][feature])[-1] == rows[feature].isna().sum()
-    categories = json.loads(frozen["BINS"]["COUNTY"])["categories"]
-    assert categories == sorted(rows["COUNTY"].dropna().unique())
-    counts = json.loads(frozen["COUNTS"]["COUNTY"])
-    assert counts[:-2] == [int((rows["COUNTY"] == category).sum()) for category in categories]
+        assert frozen[feature].nulls == rows[feature].isna().sum()
+    categories = frozen["COUNTY"].bins.categories
+    assert categories == tuple(sorted(rows["COUNTY"].dropna().unique()))
+    assert frozen["COUNTY"].counts[:-2] == tuple(int((rows["COUNTY"] == category).sum()) for category in categories)
+    assert frozen["MEMBER"].bins.kind == "boolean"
+    assert frozen["MEMBER"].counts[:2] == tuple((rows["MEMBER"] == value).sum() for value in (False, True))
+    assert frozen["label"].counts == (*np.bincount(rows["APPROVED"].astype(int)), 0, 0)
+
+
+def test_a_numbers_profile_is_numpys(lab: Lab, model: Model) -> None:
+    values = lab.frame[lab.frame["week"] == str(HOLDOUT)]["INCOME"].dropna().to_numpy(float)
+    profile = profiles(model)["INCOME"]
+    edges = np.quantile(values, np.arange(1, 10) / 10)
+    assert profile.bins.edges == pytest.approx(tuple(edges), rel=1e-12)
+    places = np.searchsorted(edges, values)
+    assert profile.counts[:-1] == tuple(np.bincount(places, minlength=10))
+    assert (profile.mean, profile.stddev) == pytest.approx((values.mean(), values.std()), rel=1e-11)
+    assert profile.bin_means == pytest.approx([values[places == place].mean() for place in range(10)], rel=1e-11)
 
 
 def test_a_baseline_is_frozen_once_whatever_becomes_of_the_rows(lab: Lab) -> None:
     model = lab.model("good")
     model.source = model.own_source()
-    assert model.freeze("GOOD") == {"model_version": "GOOD", "features": 6, "frozen": True}
+    assert model.freeze("GOOD") == {"model_version": "GOOD", "features": 8, "frozen": True}
     before = baseline(model)
     lab.rows(f"DELETE FROM {model.source.table.quoted} WHERE INCOME > 40")
-    assert model.freeze("GOOD", bins=5) == {"model_version": "GOOD", "features": 6, "frozen": False}
+    assert model.freeze("GOOD", bins=5) == {"model_version": "GOOD", "features": 8, "frozen": False}
     pd.testing.assert_frame_equal(baseline(model), before)
+
+
+def test_a_baseline_made_again_of_the_same_rows_is_the_same_to_the_last_digit(lab: Lab, model: Model) -> None:
+    before = baseline(model)
+    lab.rows(f"DELETE FROM {lab.name('SNOWMAKER_BASELINES')} WHERE MODEL_NAME = %s", model.name)
+    assert model.freeze("GOOD")["frozen"]
+    pd.testing.assert_frame_equal(baseline(model).drop(columns=RUN), before.drop(columns=RUN))
 
 
 def test_only_the_commonest_categories_are_told_apart(lab: Lab) -> None:
     model = lab.model("good")
     model.freeze("GOOD", categories=2)
-    frozen = baseline(model).set_index("FEATURE")
     counties = lab.frame[lab.frame["week"] == str(HOLDOUT)]["COUNTY"]
-    assert json.loads(frozen["BINS"]["COUNTY"])["categories"] == sorted(counties.value_counts().index[:2])
+    assert profiles(model)["COUNTY"].bins.categories == tuple(sorted(counties.value_counts().index[:2]))
 
 
 def test_the_baselines_own_rows_a_week_later_have_no_drift_at_all(model: Model) -> None:
@@ -76,8 +113,9 @@ def test_the_baselines_own_rows_a_week_later_have_no_drift_at_all(model: Model) 
     result = score_and_check(model, TWIN, context)
     assert (result["verdict"], result["worst_value"], result["degraded"]) == ("ok", 0.0, False)
     written = drift(model)
-    assert sorted(written["FEATURE"]) == sorted([*FEATURES, "score"])
+    assert set(written["FEATURE"]) == {*FEATURES, "score", "rows"}
     assert (written["VALUE"] == 0.0).all()
+    assert written[written["METRIC"] == "psi"]["VERDICT"].tolist() == ["ok"] * 6
     assert (written["ROW_COUNT"] == ROWS).all()
     assert degraded_events(context, "drift") == []
 
@@ -95,7 +133,15 @@ def test_a_shifted_week_breaches_and_names_the_feature_with_its_psi(lab: Lab, mo
         for values in (base, week)
     ]
     assert result["worst_value"] == pytest.approx(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())
-    written = drift(model).set_index("FEATURE")
+    written = drift(model)
+    written = written[written["METRIC"] == "psi"].set_index("FEATURE")
+    assert (result["worst_metric"], result["worst_segment"]) == ("psi", "")
+    assert result["moved"][0] == f"PSI of INCOME is {result['worst_value']:.3f} (breach)"
+    assert (written["WARN"]["INCOME"], written["BREACH"]["INCOME"], written["P_VALUE"]["INCOME"] < 1e-9) == (
+        0.1,
+        0.25,
+        True,
+    )
     assert written["VERDICT"]["INCOME"] == "breach"
     assert written["VERDICT"]["debt ratio"] != "breach"
     assert (week.index.size, written["VALUE"]["INCOME"]) == (ROWS, result["worst_value"])
@@ -117,17 +163,18 @@ def test_one_odd_week_does_not_degrade_a_model_but_enough_of_them_do(model: Mode
     assert told[SHIFTED[0]] == (False, [])
     degraded, (event,) = told[SHIFTED[1]]
     assert degraded
-    detail = event.pop("detail")
-    assert event == {"week": str(SHIFTED[1]), "model_version": "GOOD", "cause": "drift"}
-    assert detail.startswith("PSI of INCOME is ")
-    assert detail.endswith("breach in 2 of the last 3 weeks")
+    assert event["detail"].startswith("PSI of INCOME is ")
+    assert event["detail"].endswith(f"2 of the last 3 weeks breached, since {SHIFTED[0]}")
+    found = Degraded.from_extra(event)
+    assert (found.week, found.model_version, found.cause, found.what) == (str(SHIFTED[1]), "GOOD", "drift", "INCOME")
+    assert (found.metric, found.bound, found.since, found.breaches) == ("psi", 0.25, str(SHIFTED[0]), 2)
     # Checked again, an earlier week does not see the later ones.
     assert not model.check_drift(SHIFTED[0], "GOOD", degraded_when=rule)["degraded"]
 
 
 def test_thresholds_are_the_pipelines(model: Model) -> None:
-    assert score_and_check(model, SHIFTED[0], thresholds=DriftThresholds(90.0, 99.0))["verdict"] == "ok"
-    assert model.check_drift(SHIFTED[0], "GOOD", thresholds=DriftThresholds(0.5, 99.0))["verdict"] == "warn"
+    assert score_and_check(model, SHIFTED[0], rules=rules(90.0, 99.0))["verdict"] == "ok"
+    assert model.check_drift(SHIFTED[0], "GOOD", rules=rules(0.5, 99.0))["verdict"] == "warn"
 
 
 def test_checked_again_a_week_replaces_its_own_rows_only(model: Model) -> None:
@@ -136,8 +183,7 @@ def test_checked_again_a_week_replaces_its_own_rows_only(model: Model) -> None:
     before = drift(model)
     model.check_drift(SHIFTED[0], "GOOD", task_context("second"))
     after = drift(model)
-    written_by_run = ["RUN_ID", "WRITTEN_AT"]
-    pd.testing.assert_frame_equal(after.drop(columns=written_by_run), before.drop(columns=written_by_run))
+    pd.testing.assert_frame_equal(after.drop(columns=RUN), before.drop(columns=RUN))
     assert set(after["RUN_ID"]) == {"score_loans/twin", "score_loans/second"}
 
 
