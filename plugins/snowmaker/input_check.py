@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from snowmaker.drift import SCORE
+from snowmaker.calibration import CALIBRATION
 from snowmaker.exceptions import InputDataError
+from snowmaker.profile import LABEL, PREDICTION, ROWS, SCORE
 from snowmaker.snowflake.statement import IS_FINITE
 
 if TYPE_CHECKING:
@@ -21,6 +22,15 @@ _TEXT = ("VARCHAR", "TEXT", "STRING", "CHAR")
 _TIME = ("DATE", "TIMESTAMP")
 _INTEGER = "INTEGER"
 _WHOLE = re.compile(r"NUMBER\(\d+, ?0\)")
+
+# Kept beside the features, under names that no unquoted column has.
+_TAKEN = {
+    SCORE: "the prediction score",
+    PREDICTION: "the predicted class",
+    LABEL: "the label",
+    ROWS: "the number of rows",
+    CALIBRATION: "the calibration",
+}
 
 
 @dataclass(frozen=True)
@@ -93,11 +103,11 @@ def check_columns(
         (feature.column.name, feature.kind, _NUMERIC if feature.kind == "numeric" else _TEXT)
         for feature in source.features
     ]
-    if any(name == SCORE for name, _, _ in expected):
-        raise InputDataError(
-            f"feature {SCORE} of {table} has the name under which the prediction score's drift is kept; "
-            f"rename it in a view"
-        )
+    for name, what in _TAKEN.items():
+        if any(feature == name for feature, _, _ in expected):
+            raise InputDataError(
+                f"feature {name} of {table} has the name under which the drift of {what} is kept; rename it in a view"
+            )
     expected.append((source.week_column.name, "week column", _TIME))
     if label_rule:
         expected.append((source.label.name, label_rule.role, label_rule.types))

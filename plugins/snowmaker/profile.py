@@ -20,6 +20,8 @@ Kind = Literal["numeric", "categorical", "boolean", "date", "rows"]
 
 SCORE = "score"
 """The name under which the prediction score is checked, beside the features (theirs are upper case)."""
+PREDICTION = "prediction"
+"""The name under which the class that is predicted is checked, where there are several."""
 LABEL = "label"
 """The name under which the label is checked."""
 ROWS = "rows"

@@ -47,8 +47,11 @@ def test_the_best_ones_result_is_returned_with_all_that_was_tried() -> None:
     ]
 
 
-def test_of_an_error_the_least_is_the_best() -> None:
-    assert choose([result(place, rmse=value) for place, value in enumerate((9, 7, 8))], "rmse")["job_name"] == "job-1"
+@pytest.mark.parametrize(("metric", "best"), [("rmse", "job-1"), ("log_loss", "job-1"), ("f1_macro", "job-0")])
+def test_of_an_error_the_least_is_the_best_of_any_other_metric_the_greatest(metric: str, best: str) -> None:
+    assert (
+        choose([result(place, **{metric: value}) for place, value in enumerate((9, 7, 8))], metric)["job_name"] == best
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,12 @@ import pytest
 from snowmaker.exceptions import InputDataError
 from snowmaker.input_check import (
     BINARY_LABEL,
+    CLASS_LABEL,
     NUMERIC_LABEL,
+    check_classes,
     check_columns,
     check_labels,
+    check_predictions,
     check_training_weeks,
     check_week,
     tell_weeks,
@@ -53,6 +56,40 @@ def test_a_label_must_be_a_number_only_where_it_is_read_as_one() -> None:
     check_columns(SOURCE, text)
     with pytest.raises(InputDataError, match=r"column Y .* as binary label it must be one of .* in a view$"):
         check_columns(SOURCE, text, label_rule=BINARY_LABEL)
+
+
+@pytest.mark.parametrize("kind", ["VARCHAR(3)", "TEXT", "NUMBER(9,0)", "BOOLEAN"])
+def test_classes_are_text_whole_numbers_or_booleans(kind: str) -> None:
+    check_columns(SOURCE, described(Y=kind), label_rule=CLASS_LABEL)
+
+
+@pytest.mark.parametrize("kind", ["NUMBER(9,2)", "FLOAT", "DATE"])
+def test_what_is_written_in_more_than_one_way_is_no_class(kind: str) -> None:
+    with pytest.raises(InputDataError, match=r"as class label it must be one of VARCHAR, .*, INTEGER, BOOLEAN; "):
+        check_columns(SOURCE, described(Y=kind), label_rule=CLASS_LABEL)
+
+
+def test_a_label_of_very_many_values_is_no_class() -> None:
+    check_classes(CLASS_LABEL, SOURCE, "t", 200)
+    check_classes(NUMERIC_LABEL, SOURCE, "t", 100_000)
+    with pytest.raises(InputDataError, match=r"label Y of t has 100000 different values, .* may have 200; is it the"):
+        check_classes(CLASS_LABEL, SOURCE, "t", 100_000)
+
+
+@pytest.mark.parametrize("name", ["score", "prediction", "label", "rows", "calibration"])
+def test_a_feature_may_not_have_the_name_of_what_is_kept_beside_the_features(name: str) -> None:
+    source = Source.of("ml.loans.t", week_column="wk", label="y", numeric=[f'"{name}"'])
+    with pytest.raises(InputDataError, match=f'feature {name} of "ML"."LOANS"."T" has the name under which the'):
+        check_columns(source, described(**{name: "FLOAT"}))
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"), [("NUMBER(38,0)", "NUMBER(38,0)"), ("VARCHAR(134217728)", "VARCHAR"), ("FLOAT", "FLOAT")]
+)
+def test_predictions_go_into_a_table_that_was_made_for_their_type(found: str, expected: str) -> None:
+    check_predictions("t", [{"name": "PREDICTION", "type": found}], expected)
+    with pytest.raises(InputDataError, match="column PREDICTION of t is DATE, but this task's predictions are"):
+        check_predictions("t", [{"name": "PREDICTION", "type": "DATE"}], expected)
 
 
 def test_labels_other_than_0_and_1_are_told_with_table_and_weeks() -> None:

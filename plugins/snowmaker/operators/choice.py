@@ -23,7 +23,8 @@ class ChooseTrainingOperator(BaseOperator):
 
     :param train_task_id: the mapped task; its map indexes are the places in ``combinations``
     :param combinations: the hyperparameters that were searched, one mapping a train task
-    :param metric: the metric to choose by; of rmse and mae the least is the best
+    :param metric: the metric to choose by, as the model card calls it; of an error, such as rmse or log_loss, the least
+        is the best
     :return: the best one's result, and ``tried``: hyperparameters, job, metric (``value``) and cost of each
     """
 
