@@ -71,13 +71,6 @@ class WeeklyCheckOperator(WarehouseOperator):
                 self.cool_down_weeks,
             )
             return
-        self._send(context, degraded.to_extra())
-
-    def _mark_degraded(self, context: Mapping[str, Any], week: Week, version: str, detail: str) -> None:
-        self.log.warning("Model version %s is degraded as of week %s: %s", version, week, detail)
-        self._send(context, {"week": str(week), "model_version": version, "cause": self.cause, "detail": detail})
-
-    def _send(self, context: Mapping[str, Any], extra: dict[str, Any]) -> None:
         if self.degraded_asset is not None:
             alias = AssetAlias(f"{self.degraded_asset.name}_{self.cause}")
-            context["outlet_events"][alias].add(self.degraded_asset, extra=extra)
+            context["outlet_events"][alias].add(self.degraded_asset, extra=degraded.to_extra())
