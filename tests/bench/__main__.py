@@ -6,12 +6,13 @@ import json
 import sys
 from pathlib import Path
 
-from bench import frames, inference, install, loop, parse, read, server, submit, training, wide
+from bench import frames, hysteresis, inference, install, loop, parse, read, server, submit, training, wide
 from bench.figure import Figure
 
 RESULTS = Path(__file__).parents[2] / ".bench" / "results.json"
 BENCHMARKS = {
     "frames": frames.measure,
+    "hysteresis": hysteresis.measure,
     "install": install.measure,
     "inference": inference.measure,
     "loop": loop.measure,

@@ -3,11 +3,13 @@ from __future__ import annotations
 import math
 import re
 from datetime import date
+from statistics import mean
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import pytest
+from bench.hysteresis import RULES, outcome, years
 
 from snowmaker.drift import DriftRules, FeatureDrift, compare, compare_segments
 from snowmaker.drift_metrics import METRICS, psi
@@ -250,3 +252,13 @@ def test_all_columns_are_counted_in_one_statement_with_bound_values() -> None:
 
 def column(name: str, kind: Kind = "categorical") -> Column:
     return Column(name, Identifier(name), kind)
+
+
+def test_three_breaches_of_four_weeks_spare_false_alarms_and_cost_two_weeks() -> None:
+    found = years(150, seed=1)
+    single, default = outcome(RULES["1 of 1"], found), outcome(RULES["3 of 4"], found)
+    assert single.false_alarms > 0.8
+    assert default.false_alarms < single.false_alarms / 20
+    assert default.missed == single.missed == 0
+    assert 1 < mean(default.delays) - mean(single.delays) < 3
+    assert max(default.delays) <= 5
