@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl
 
+from snowmaker.task_states import is_over
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -60,8 +62,10 @@ def on_dag_run_failed(dag_run: Any) -> None:
 def _stop_jobs_of(instances: Iterable[Any]) -> None:
     """Stop the jobs that ended tasks have waited for, once their end is in the database."""
     for instance in instances:
-        # A task that tells its own end is no row of the database, and waits for nothing any more.
-        trigger = getattr(instance, "trigger", None)
+        # Others come here too: tasks that tell their own end, and those of dead workers, which belong to no session.
+        if getattr(instance, "trigger_id", None) is None or not is_over(str(instance.state)):
+            continue
+        trigger = instance.trigger
         if trigger is None or trigger.classpath != TRIGGER:
             continue
         # The answer to the person, or the scheduler's round, does not wait for AWS.

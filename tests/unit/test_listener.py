@@ -129,6 +129,25 @@ def test_other_triggers_and_tasks_that_tell_their_own_end_are_none_of_its_busine
     assert stopped.empty()
 
 
+def test_a_task_of_a_dead_worker_is_none_of_its_business(session: Session, stopped: SimpleQueue[Any]) -> None:
+    dead = waiting_task(session, "job-1", "failed")
+    dead.trigger_id = None
+    session.flush()
+    session.refresh(dead)
+    session.expunge(dead)
+    listener.on_task_instance_failed(task_instance=dead)
+    session.commit()
+    assert stopped.empty()
+
+
+def test_the_job_of_a_task_that_is_to_be_tried_again_goes_on(session: Session, stopped: SimpleQueue[Any]) -> None:
+    listener.on_task_instance_failed(task_instance=waiting_task(session, "job-1", "up_for_retry"))
+    listener.on_task_instance_failed(task_instance=waiting_task(session, "job-2", "failed"))
+    session.commit()
+    assert stopped.get(timeout=10)[0] == "job-2"
+    assert stopped.empty()
+
+
 def test_a_job_that_cannot_be_stopped_is_told_of_in_the_log(
     session: Session, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
