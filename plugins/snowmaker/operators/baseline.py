@@ -12,7 +12,7 @@ from snowmaker.hooks.model_registry import calling, read_state
 from snowmaker.operators.base import WarehouseOperator, ensure_columns, run_label
 from snowmaker.operators.baseline_record import freeze, read_baseline
 from snowmaker.operators.profiling import feature_columns, label_column, make_profiles, segment_columns
-from snowmaker.profile import ROWS, SCORE, Profile
+from snowmaker.profile import PREDICTION, ROWS, SCORE, Profile
 from snowmaker.scored_task import scored_task
 from snowmaker.snowflake import calibration as calibration_sql
 from snowmaker.snowflake import drift as drift_sql
@@ -33,16 +33,21 @@ if TYPE_CHECKING:
     from snowmaker.source import Source
 
 SCORE_COLUMN = Identifier("SNOWMAKER_SCORE")
+_PREDICTED = (
+    Column(SCORE, SCORE_COLUMN, "numeric"),
+    Column(PREDICTION, Identifier("SNOWMAKER_PREDICTION"), "categorical"),
+)
 _CALIBRATION_BINS = 50
 
 
 class FreezeBaselineOperator(WarehouseOperator):
     """Freeze what a model version's data looked like, to measure drift against.
 
-    Bins and counts of every feature, of the score and of the label are computed once, from the holdout weeks of the
-    version's training set: the rows its metrics were measured on. The number of rows a week is the source's. A
-    baseline that is there stays as it is, so drift of different weeks is comparable. From the same rows the
-    probability of class 1 at a score is frozen, which metrics are estimated from before labels come.
+    Bins and counts of every feature, of the score (of several classes the prediction too) and of the label are computed
+    once, from the holdout weeks of the version's training set: the rows its metrics were measured on. The number of
+    rows a week is the source's. A baseline that is there stays as it is, so drift of different weeks is comparable.
+    From the same rows the probability of class 1 at a score is frozen, which metrics are estimated from before labels
+    come.
 
     :param source: the table of weekly rows that the training set was made from
     :param model_name: the model, written database.schema.name (templated)
@@ -88,6 +93,7 @@ class FreezeBaselineOperator(WarehouseOperator):
         self.segments = segments
         self.scored_task = scored_task(task)
         self.method = method or self.scored_task.method
+        self._predicted = _PREDICTED if self.scored_task.predicts_classes else _PREDICTED[:1]
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Compute the baseline unless it is there."""
@@ -115,6 +121,7 @@ class FreezeBaselineOperator(WarehouseOperator):
         training = QualifiedName.parse(self.training_table)
         columns = self.source.columns
         version = read_state(session, model).version(self.model_version)
+        outputs = self.scored_task.outputs(self.method, version)
         scored = scoring.scored_rows(
             Statement(f"SELECT {listed(columns)} FROM {training} WHERE {condition.text}", condition.values),
             columns,
@@ -122,7 +129,7 @@ class FreezeBaselineOperator(WarehouseOperator):
             version=self.model_version,
             method=self.method,
             features=self.source.features,
-            outputs={str(SCORE_COLUMN): self.scored_task.outputs(self.method, version)["SCORE"]},
+            outputs={str(one.column): outputs[one.name.upper()] for one in self._predicted},
         )
         told_by = hashlib.sha256(str(context["ti"].id).encode()).hexdigest()[:12].upper()
         kept = model.sibling(f"SNOWMAKER_HOLDOUT_{told_by}")
@@ -134,7 +141,7 @@ class FreezeBaselineOperator(WarehouseOperator):
         types = ensure_columns(session, self.source)
         columns = [
             *feature_columns(self.source, types),
-            Column(SCORE, SCORE_COLUMN, "numeric"),
+            *self._predicted,
             label_column(self.source, is_number=self.scored_task.prediction_type == "FLOAT"),
         ]
         weeks = int(session.row(drift_sql.count_weeks(self.source, rows))["WEEKS"])

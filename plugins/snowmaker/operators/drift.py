@@ -8,10 +8,11 @@ from snowmaker.degradation import Degraded
 from snowmaker.drift import ALL_ROWS, Degradation, DriftRules, compare_segments
 from snowmaker.drift_metrics import METRICS
 from snowmaker.exceptions import InputDataError, ModelVersionError
+from snowmaker.hooks.model_registry import read_state
 from snowmaker.operators import baseline_record, drift_record, profiling
 from snowmaker.operators.base import ensure_columns, run_label
 from snowmaker.operators.weekly_check import WeeklyCheckOperator
-from snowmaker.profile import ROWS, SCORE
+from snowmaker.profile import PREDICTION, ROWS, SCORE
 from snowmaker.snowflake import drift as drift_sql
 from snowmaker.snowflake import tables
 from snowmaker.snowflake.identifiers import QualifiedName
@@ -133,13 +134,16 @@ class DriftCheckOperator(WeeklyCheckOperator):
             return {}
         segments = profiling.segment_columns(self.source, self.segments)
         of_key = [column for column in segments if column in self.source.key]
-        score_columns = [drift_sql.SCORE_COLUMN, *of_key]
+        is_class = bool(read_state(session, model).version(self.model_version).classes)
+        predicted = [column for column in drift_sql.PREDICTED if is_class or column.name != PREDICTION]
+        taken = [*(column.column for column in predicted), *of_key]
         baseline = profiling.profile_scored_weeks(
             session,
             self.source,
             columns,
             segments,
-            drift_sql.scores_of_weeks(*asked, score_columns, weeks),
+            drift_sql.scores_of_weeks(*asked, taken, weeks),
+            predicted,
             weeks,
             bins=self.bins,
             categories=self.categories,
@@ -187,7 +191,7 @@ class DriftCheckOperator(WeeklyCheckOperator):
                 QualifiedName.parse(self.predictions_table),
                 model.quoted,
                 self.model_version,
-                [drift_sql.SCORE_COLUMN, *of_key],
+                [*(column.column for column in drift_sql.PREDICTED), *of_key],
                 [week],
             ),
             baseline,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from snowmaker.drift import ALL_ROWS
 from snowmaker.exceptions import InputDataError
-from snowmaker.profile import LABEL, ROWS, SCORE, Bins, Profile
+from snowmaker.profile import LABEL, ROWS, Bins, Profile
 from snowmaker.snowflake import drift as drift_sql
 from snowmaker.snowflake import profiles as profiles_sql
 from snowmaker.snowflake.identifiers import Identifier
@@ -101,6 +101,7 @@ def profile_scored_weeks(
     columns: Sequence[Column],
     segments: Sequence[Identifier],
     predictions: Statement,
+    predicted: Sequence[Column],
     weeks: Sequence[Week],
     *,
     bins: int,
@@ -111,14 +112,14 @@ def profile_scored_weeks(
     The label is left out, for it has not come yet.
 
     :param segments: those that the predictions have first
-    :param predictions: the weeks' scores, with the segment columns there are
+    :param predictions: the weeks' predictions, with the segment columns there are
+    :param predicted: those of their columns that are profiled
     """
     wanted = list(dict.fromkeys([column.column for column in columns] + list(segments)))
     rows = drift_sql.rows_of_weeks(source, wanted, weeks)
     found = make_profiles(session, rows, columns, segments, bins=bins, categories=categories, weeks=len(weeks))
-    score = Column(SCORE, drift_sql.SCORE_COLUMN, "numeric")
     there = [column for column in segments if column in source.key]
-    scores = make_profiles(session, predictions, [score], there, bins=bins, categories=categories, weeks=len(weeks))
+    scores = make_profiles(session, predictions, predicted, there, bins=bins, categories=categories, weeks=len(weeks))
     for segment, profiles in scores.items():
         found.setdefault(segment, {}).update(profiles)
     counted = int(
@@ -176,9 +177,11 @@ def measure_week(
     :param segments_of_scores: how many of them, the first ones, the predictions have as columns
     """
     bins = {column: _bins_and_centre(baseline[ALL_ROWS][column.name]) for column in columns}
-    score = Column(SCORE, drift_sql.SCORE_COLUMN, "numeric")
+    predicted = [column for column in drift_sql.PREDICTED if column.name in baseline[ALL_ROWS]]
     scores = Count(
-        {score: _bins_and_centre(baseline[ALL_ROWS][SCORE])}, tuple(segments[:segments_of_scores]), prefix="S"
+        {column: _bins_and_centre(baseline[ALL_ROWS][column.name]) for column in predicted},
+        tuple(segments[:segments_of_scores]),
+        prefix="S",
     )
     first, *others = profiles_sql.in_batches(bins)
     count = Count(first, tuple(segments), prefix="F")

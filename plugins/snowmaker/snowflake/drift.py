@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from snowmaker.profile import LABEL
+from snowmaker.profile import LABEL, PREDICTION, SCORE
 from snowmaker.snowflake.identifiers import Identifier
-from snowmaker.snowflake.profiles import Count, side_by_side
+from snowmaker.snowflake.profiles import Column, Count, side_by_side
 from snowmaker.snowflake.source_rows import in_weeks, week_start
 from snowmaker.snowflake.statement import Statement, listed
 from snowmaker.snowflake.tables import SNOWMAKER_ENGINE
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from snowmaker.source import Source
     from snowmaker.week import Week
 
-SCORE_COLUMN = Identifier("SCORE")
-"""The predictions' column that is profiled."""
+PREDICTED = (
+    Column(SCORE, Identifier("SCORE"), "numeric"),
+    Column(PREDICTION, Identifier("PREDICTION"), "categorical"),
+)
+"""The predictions' columns that are profiled: the score, and of several classes the one that is predicted."""
 
 _VERDICTS = "CASE VERDICT WHEN 'breach' THEN 2 WHEN 'warn' THEN 1 WHEN 'ok' THEN 0 END"
 

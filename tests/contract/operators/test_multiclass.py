@@ -17,7 +17,10 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 from include.datasets.tickets import TEAMS, TICKETS, Scenario
 from include.datasets.weekly_table import WeeklyTable
 from snowmaker.artefact import build_model, unpack
+from snowmaker.drift import DriftRules
+from snowmaker.drift_metrics import psi
 from snowmaker.operators.sagemaker import SageMakerTrainOperator
+from snowmaker.profile import Profile
 from snowmaker.source import Source
 from snowmaker.week import Week
 
@@ -95,6 +98,7 @@ def story(lab: Lab, tickets: tuple[str, pd.DataFrame], tmp_path_factory: pytest.
         logged["model_version"], floors={"f1_macro": 0.4}, ceilings={"log_loss": 1.5}, min_gain={}, **TASK, **holdout
     )
     model.promote(verdict, AS_OF)
+    model.freeze(logged["model_version"], **TASK, **holdout)
     scored = model.score(SCORED, **TASK)
     folder = tmp_path_factory.mktemp("multiclass")
     (folder / "unpacked").mkdir()
@@ -190,3 +194,50 @@ def test_a_labelled_week_is_measured_as_scikit_learn_measures_it(story: Story) -
 def measured_of(model: Model, week: Week) -> pd.DataFrame:
     table = model.lab.name("SNOWMAKER_PERFORMANCE")
     return model.lab.frame_of(f"SELECT * FROM {table} WHERE MODEL_NAME = '{model.name}' AND WEEK_START = '{week}'")
+
+
+def test_the_predicted_class_is_checked_for_drift_like_a_text_feature(story: Story) -> None:
+    model = story.model
+    result = model.check_drift(SCORED, story.version)
+    assert result["verdict"] == "ok"
+    where = f"WHERE MODEL_NAME = '{model.name}'"
+    profiles = {}
+    for table, week in (("BASELINES", WEEKS[3]), ("PROFILES", SCORED)):
+        frame = model.lab.frame_of(f"SELECT FEATURE, PROFILE FROM {model.lab.name(f'SNOWMAKER_{table}')} {where}")
+        assert set(frame["FEATURE"]) >= {*TEXT, *NUMBERS, "score", "prediction"}
+        profile = Profile.from_json(dict(zip(frame["FEATURE"], frame["PROFILE"], strict=True))["prediction"])
+        chosen = [TEAMS[place] for place in story.chances(story.rows(week)).argmax(axis=1)]
+        assert profile.bins.categories == TEAMS
+        assert profile.counts == (*(chosen.count(team) for team in TEAMS), 0, 0)
+        profiles[table] = profile
+    drift = model.lab.frame_of(
+        f"SELECT METRIC, VALUE, VERDICT FROM {model.lab.name('SNOWMAKER_DRIFT')} {where} AND FEATURE = 'prediction'"
+    )
+    values = dict(zip(drift["METRIC"], drift["VALUE"], strict=True))
+    assert values["psi"] == pytest.approx(psi(profiles["BASELINES"].counts, profiles["PROFILES"].counts))
+    assert dict(zip(drift["METRIC"], drift["VERDICT"], strict=True))["psi"] == "ok"
+
+
+def test_teams_that_are_predicted_otherwise_than_before_are_a_drift_of_the_prediction(story: Story) -> None:
+    model = Model(story.model.lab, story.model.name)
+    view = model.lab.name(fresh("Only one topic"))
+    model.lab.rows(f"CREATE VIEW {view} AS SELECT * FROM {story.model.source.table.quoted} WHERE TOPIC = 'Device'")
+    model.source = source_of(view)
+    model.score(SCORED, model_version=story.version, **TASK)
+    rules = DriftRules(ignored=frozenset({*TEXT, *NUMBERS, "score"}))
+    result = model.check_drift(SCORED, story.version, rules=rules)
+    assert (result["verdict"], result["worst_feature"]) == ("breach", "prediction")
+
+
+def test_a_baseline_of_the_first_scored_weeks_has_the_predicted_class_too(story: Story) -> None:
+    model = Model(story.model.lab, story.model.lab.name(fresh("Copied")))
+    model.source = story.model.source
+    model.lab.rows(f'CREATE MODEL {model.name} WITH VERSION V1 FROM MODEL {story.model.name} VERSION "{story.version}"')
+    model.lab.rows(f"ALTER MODEL {model.name} MODIFY VERSION V1 SET COMMENT = '{json.dumps({'classes': TEAMS})}'")
+    model.score(SCORED, model_version="V1", **TASK)
+    model.check_drift(SCORED, "V1", baseline_weeks=1)
+    drift = model.lab.frame_of(
+        f"SELECT METRIC, VALUE FROM {model.lab.name('SNOWMAKER_DRIFT')} "
+        f"WHERE MODEL_NAME = '{model.name}' AND FEATURE = 'prediction'"
+    )
+    assert dict(zip(drift["METRIC"], drift["VALUE"], strict=True))["psi"] == 0
