@@ -24,6 +24,7 @@ METRICS = {
         "pr_auc",
         "log_loss",
         "brier",
+        "calibration_error",
     ),
     "multiclass_classification": (
         "accuracy",
@@ -33,7 +34,7 @@ METRICS = {
         "roc_auc_macro",
         "log_loss",
     ),
-    "regression": ("rmse", "mae", "r2"),
+    "regression": ("rmse", "mae", "mape", "r2"),
 }
 # What the escape hatch may say otherwise than the operator: nothing finds or describes the job by it.
 _REPLACEABLE = (

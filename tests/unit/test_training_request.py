@@ -172,6 +172,6 @@ def test_arguments_that_contradict_each_other_are_refused(resources: dict[str, A
 
 def test_the_metric_definitions_find_what_the_training_code_prints() -> None:
     definitions = metric_definitions("regression")
-    assert [d["Name"] for d in definitions] == ["holdout:rmse", "holdout:mae", "holdout:r2"]
-    assert re.search(definitions[2]["Regex"], "holdout:r2=-1.5e-05")[1] == "-1.5e-05"
+    assert [d["Name"] for d in definitions] == ["holdout:rmse", "holdout:mae", "holdout:mape", "holdout:r2"]
+    assert re.search(definitions[3]["Regex"], "holdout:r2=-1.5e-05")[1] == "-1.5e-05"
     assert not re.search(definitions[0]["Regex"], "[0]\tholdout:rmse=1.0")

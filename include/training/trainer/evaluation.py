@@ -27,6 +27,7 @@ def evaluate(
         return {
             "rmse": float(np.sqrt(metrics.mean_squared_error(target, scores))),
             "mae": float(metrics.mean_absolute_error(target, scores)),
+            "mape": float(metrics.mean_absolute_percentage_error(target, scores)),
             "r2": float(metrics.r2_score(target, scores)) if len(target) > 1 else None,
         }
     scores = _add_up_to_one(scores)
@@ -48,6 +49,7 @@ def evaluate(
     if task == "binary_classification":
         measured["pr_auc"] = float(metrics.average_precision_score(target, scores)) if target.any() else None
         measured["brier"] = float(np.mean((scores - target) ** 2))
+        measured["calibration_error"] = _calibration_error(target, scores)
     return measured
 
 
@@ -97,8 +99,18 @@ def _thin(across: Floats, up: Floats) -> list[list[float]]:
     return [[round(float(across[i]), 6), round(float(up[i]), 6)] for i in chosen]
 
 
+def _calibration_error(target: Floats, scores: Floats) -> float:
+    """Expected calibration error: how far scores are from the rate of the second class, by tenths of their range."""
+    apart = np.bincount(_places(scores), weights=scores - target, minlength=_BINS)
+    return float(np.abs(apart).sum() / len(scores))
+
+
+def _places(scores: Floats) -> Any:
+    return np.minimum((scores * _BINS).astype(int), _BINS - 1)
+
+
 def _calibration(target: Floats, scores: Floats) -> list[dict[str, float]]:
-    places = np.minimum((scores * _BINS).astype(int), _BINS - 1)
+    places = _places(scores)
     return [
         {
             "mean_score": round(float(scores[places == place].mean()), 6),

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import snowflake.connector
-from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+from sklearn.metrics import mean_absolute_error, mean_absolute_percentage_error, r2_score, root_mean_squared_error
 from snowflake.connector.pandas_tools import write_pandas
 
 from include.demo.environment import Environment
@@ -187,27 +187,33 @@ def test_a_labelled_week_is_measured_as_scikit_learn_measures_it(story: Story) -
     expected = {
         "rmse": root_mean_squared_error(truth, scores),
         "mae": mean_absolute_error(truth, scores),
+        "mape": mean_absolute_percentage_error(truth, scores),
         "r2": r2_score(truth, scores),
     }
     measured = story.rows("SELECT * FROM SNOWMAKER_PERFORMANCE WHERE WEEK_START = '2026-01-26'")
     assert {row["METRIC"]: row["VALUE"] for row in measured} == pytest.approx(expected, rel=1e-9)
-    assert {row["METRIC"]: row["VERDICT"] for row in measured} == {"rmse": "ok", "mae": None, "r2": None}
-    checked = story.scored.results["check_performance"]
-    assert checked == {
-        "weeks": {WEEKS[3]: pytest.approx(expected["rmse"], rel=1e-9)},
-        "verdict": "ok",
-        "degraded": False,
+    assert {row["METRIC"]: row["VERDICT"] for row in measured} == {
+        "rmse": "ok",
+        "mae": None,
+        "mape": None,
+        "r2": None,
     }
+    checked = story.scored.results["check_performance"]
+    assert checked["weeks"] == {WEEKS[3]: pytest.approx(expected["rmse"], rel=1e-9)}
+    assert (checked["metric"], checked["verdict"], checked["degraded"]) == ("rmse", "ok", False)
+    assert checked["estimated"] == {}
+    own = story.retrained.results["evaluate"]["metrics"][checked["model_version"]]
+    assert {row["METRIC"]: row["REFERENCE"] for row in measured} == pytest.approx(own, rel=1e-6)
 
 
 def test_the_score_of_any_size_has_a_baseline_and_a_drift(story: Story) -> None:
     (baseline,) = story.rows("SELECT PROFILE FROM SNOWMAKER_BASELINES WHERE FEATURE = 'score'")
     profile = json.loads(baseline["PROFILE"])
-    edges = json.loads(profile["bins"])["edges"]
+    edges = profile["bins"]["edges"]
     assert len(edges) == 9
     assert 300 < edges[0] < edges[-1] < 2500
     assert sum(profile["counts"]) == ROWS
-    drifts = story.rows("SELECT WEEK_START, VALUE FROM SNOWMAKER_DRIFT WHERE FEATURE = 'score'")
+    drifts = story.rows("SELECT WEEK_START, VALUE FROM SNOWMAKER_DRIFT WHERE FEATURE = 'score' AND METRIC = 'psi'")
     assert sorted(str(row["WEEK_START"]) for row in drifts) == WEEKS[3:]
     assert all(0 < row["VALUE"] < 0.5 for row in drifts)
 
@@ -232,7 +238,7 @@ def test_an_error_that_rises_by_its_share_degrades_the_version(
         degraded_when=Degradation(breaches=1, of_weeks=1),
     ).execute(task_context())
     assert (result["verdict"], result["degraded"]) == ("breach", True)
-    told = "rmse rose by 1 of its value or more in 1 of the last 1 weeks with labels"
+    told = f", 1 of the last 1 weeks breached, since {WEEKS[3]}"
     assert told in caplog.text + capfd.readouterr().out
 
 

@@ -92,7 +92,8 @@ def test_a_week_was_predicted_nearly_as_well_as_can_be(
 ) -> None:
     """Measured when its labels are due, against those the table has."""
     ((found, rows),) = deployment.query(
-        f"SELECT VALUE, ROW_COUNT FROM ML.{example.schema}.SNOWMAKER_PERFORMANCE WHERE WEEK_START = %s AND METRIC = %s",
+        f"SELECT VALUE, ROW_COUNT FROM ML.{example.schema}.SNOWMAKER_PERFORMANCE "
+        f"WHERE WEEK_START = %s AND METRIC = %s AND SEGMENT = ''",
         *(example.monday(example.scored), example.metric),
     )
     possible = example.possible([example.scored])

@@ -52,6 +52,7 @@ def test_the_card_tells_what_the_model_is(train: Train) -> None:
     assert card["code_commit"] == "0123abc"
     assert set(card["metrics"]) == {
         *("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "pr_auc", "brier"),
+        "calibration_error",
     }
     assert card["snapshot"] == {"timestamp": TIMESTAMP, "rows": 600}
     assert (card["estimator"], card["instances"], card["class_weight"]) == ("xgboost", 1, None)

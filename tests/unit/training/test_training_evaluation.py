@@ -25,9 +25,16 @@ def test_classes_are_predicted_from_the_threshold_on(threshold: float) -> None:
 
 def test_what_ranks_the_scores_does_not_depend_on_it() -> None:
     low, high = (evaluate("binary_classification", TARGET, GIVEN, (0, 1), threshold) for threshold in (0.3, 0.8))
-    for name in ("roc_auc", "pr_auc", "log_loss", "brier"):
+    for name in ("roc_auc", "pr_auc", "log_loss", "brier", "calibration_error"):
         assert low[name] == high[name]
     assert low["f1"] != high["f1"]
+
+
+def test_the_calibration_error_weighs_each_tenth_of_the_scores_by_its_rows() -> None:
+    target, scores = np.array([0.0, 0, 0, 1, 1, 1, 0]), np.array([0.05, 0.05, 0.05, 0.05, 0.85, 1.0, 0.95])
+    by_hand = 4 / 7 * abs(0.05 - 0.25) + 1 / 7 * 0.15 + 2 / 7 * abs(0.975 - 0.5)
+    found = evaluate("binary_classification", target, scores, (0, 1), 0.5)
+    assert found["calibration_error"] == pytest.approx(by_hand, rel=1e-12)
 
 
 def test_of_several_classes_the_means_over_the_classes_are_told() -> None:
