@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from snowmaker.drift_metrics import METRICS
+
 if TYPE_CHECKING:
     from datetime import date
 
-_NAMES = {
-    "psi": "PSI",
+_PERFORMANCE = {
+    "f1": "F1",
     "roc_auc": "ROC AUC",
     "pr_auc": "PR AUC",
-    "f1": "F1",
     "rmse": "RMSE",
     "mae": "MAE",
     "mape": "MAPE",
     "r2": "R²",
+    "f1_macro": "F1, macro",
+    "roc_auc_macro": "ROC AUC, macro",
 }
 
 
@@ -61,10 +64,12 @@ def short_week(week: date) -> str:
 def metric_name(metric: str) -> str:
     """Write a metric's name for people.
 
-    >>> metric_name("psi"), metric_name("jensen_shannon")
-    ('PSI', 'Jensen shannon')
+    >>> metric_name("psi"), metric_name("f1"), metric_name("log_loss")
+    ('PSI', 'F1', 'Log loss')
     """
-    return _NAMES.get(metric) or metric.replace("_", " ").capitalize()
+    if metric in METRICS:
+        return METRICS[metric].title
+    return _PERFORMANCE.get(metric) or clipped(metric.replace("_", " ").capitalize())
 
 
 def clipped(text: str, most: int = 60) -> str:
