@@ -88,6 +88,8 @@ def _written(name: str) -> str | None:
     arguments = {key: exp.column("x") for key, required in function.arg_types.items() if required}
     if "expressions" in arguments:
         arguments["expressions"] = [exp.column("x")]
+    if "to" in arguments:
+        arguments["to"] = exp.DataType.build("INT")
     if name == "Case":
         return None
     found = re.match(r"[A-Z_0-9]+(?=\(|\Z)", function(**arguments).sql(dialect="snowflake"))
