@@ -17,7 +17,7 @@ _ROW = 24
 
 def draw(key: str, distribution: Distribution) -> Markup:
     """Draw two bars a bin: the baseline's share above, the week's below it."""
-    plot = Plot(420, len(distribution.bins) * _ROW + 10, left=132, right=58, top=4, bottom=6)
+    plot = Plot(430, len(distribution.bins) * _ROW + 10, left=140, right=58, top=4, bottom=6)
     x = plot.x(0, max(*distribution.baseline, *distribution.current, 1e-9))
     parts = []
     for i, (name, before, now) in enumerate(
@@ -26,7 +26,7 @@ def draw(key: str, distribution: Distribution) -> Markup:
         top = plot.top + i * _ROW
         parts.append(
             Markup('<text class="end" x="{}" y="{}">{}<title>{}</title></text>').format(
-                plot.left - 7, top + 15, clipped(name, 19), clipped(name)
+                plot.left - 7, top + 15, clipped(name, 20), clipped(name)
             )
         )
         shares = f"{clipped(name)}: baseline {percent(before)}, week {percent(now)}"

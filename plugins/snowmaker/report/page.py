@@ -12,6 +12,7 @@ from snowmaker.report import (
     calibration_chart,
     distribution_chart,
     heat_map,
+    numbers,
     performance_chart,
     score_chart,
     summary,
@@ -35,6 +36,7 @@ def render(data: ReportData) -> str:
             judgements=summary.judgements(data),
             moved=summary.moved(data),
             charts=_charts(data),
+            numbers=numbers,
             distributions=[_drawn(i, distribution) for i, distribution in enumerate(data.distributions)],
             versions=[
                 (version, performance_chart.shape_of(i), f"s{i % performance_chart.COLOURS}")
@@ -73,7 +75,6 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         number=text.number,
-        percent=text.percent,
         metric=text.metric_name,
         clip=text.clipped,
     )

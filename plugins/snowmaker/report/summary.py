@@ -68,7 +68,7 @@ def _drift(data: ReportData) -> Judgement:
     feature, worst = cells[0]
     reason = f"{metric_name(worst.metric)} of {clipped(feature)} is {number(worst.value)}"
     if worst.verdict == "ok":
-        return Judgement("Drift", "ok", f"nothing moved beyond its bounds; at most, {reason}")
+        return Judgement("Drift", "ok", f"nothing moved beyond its bounds; the nearest: {reason}")
     others = f", and {data.drift.moved - 1} more moved" if data.drift.moved > 1 else ""
     return Judgement("Drift", worst.verdict, f"{reason}{others}")
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import date
 
 _NICE = (1, 2, 2.5, 5, 10)
+_FEWEST_SLOTS = 13
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,11 @@ class Plot:
         return Scale(low, high, self.height - self.bottom, self.top)
 
     def slots(self, count: int) -> list[tuple[float, float]]:
-        """Divide the width into ``count`` equal parts: where each begins, and how wide it is."""
-        width = (self.width - self.right - self.left) / max(count, 1)
+        """Divide the width into equal parts, from the left: where each begins, and how wide it is.
+
+        Few parts do not fill it: two weeks are not drawn half a page wide each.
+        """
+        width = (self.width - self.right - self.left) / max(count, _FEWEST_SLOTS)
         return [(round(self.left + i * width, 1), round(width, 1)) for i in range(count)]
 
 
@@ -90,13 +94,13 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 
 def padded(values: Sequence[float]) -> tuple[float, float]:
-    """Return a range that holds some values with a little room around them.
+    """Return a range that holds some values with a little room around them, so that noise does not look like news.
 
     >>> padded([0.0, 10.0]), padded([2.0, 2.0])
-    ((-0.8, 10.8), (1.8, 2.2))
+    ((-0.8, 10.8), (1.9, 2.1))
     """
     low, high = min(values), max(values)
-    room = (high - low) * 0.08 or abs(low) * 0.1 or 1.0
+    room = max((high - low) * 0.08, max(abs(low), abs(high)) * 0.05) or 1.0
     return low - room, high + room
 
 

@@ -159,6 +159,24 @@ def test_performance_shows_versions_promotions_and_estimates_apart() -> None:
     assert len(svg.findall("./path[@class='breach-ring']")) == 4
 
 
+def test_the_numbers_behind_every_chart_are_folded_below_it() -> None:
+    html = render(a_report())
+    found = re.findall(r"<summary>(.*?)</summary>.*?<tbody>(.*?)</tbody>", html, re.DOTALL)
+    rows = [(caption, body.count("<tr>")) for caption, body in found]
+    numbers = "The numbers"
+    assert rows == [
+        (numbers, 26),
+        ("Other metrics of the newest week with labels", 4),
+        (numbers, 12),
+        (numbers, 7),
+        (numbers, 10),
+        (numbers, 26),
+        (numbers, 10),
+    ]
+    cells = re.findall(r"<td>(.*?)</td>", found[0][1])
+    assert cells[:7] == ["2026-01-05", OLD, "0.838", "labels", "0.845", "ok", "2,900"]
+
+
 def test_a_better_value_is_drawn_higher() -> None:
     svg = charts_of(render(a_report()))["F1 by week and version"]
     heights = {}
