@@ -5,46 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from snowmaker.drift_metrics import METRICS, psi
+from snowmaker.drift_metrics import METRICS
 from snowmaker.exceptions import PipelineError
-from snowmaker.profile import LABEL, ROWS, SCORE, Bins, Profile
+from snowmaker.profile import LABEL, ROWS
 from snowmaker.significance import p_value, significant
-from snowmaker.verdicts import Degradation, Threshold, Verdict, cooling, worst
+from snowmaker.verdicts import Degradation, Threshold, Verdict, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from snowmaker.profile import Profile
+
 __all__ = [
     "ALL_ROWS",
-    "SCORE",
-    "Bins",
     "Degradation",
     "DriftRules",
-    "DriftThresholds",
     "FeatureDrift",
-    "Histogram",
     "Threshold",
     "Verdict",
     "compare",
     "compare_segments",
-    "cooling",
-    "psi",
     "worst",
 ]
 ALL_ROWS = ""
 """The name of the segment that has all rows."""
 _SHOWN_ONLY = (LABEL, ROWS)
-
-
-Histogram = Profile
-
-
-@dataclass(frozen=True)
-class DriftThresholds(Threshold):
-    """Thresholds of PSI alone; until its users have moved to ``DriftRules``."""
-
-    warn: float = 0.1
-    breach: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -117,11 +102,6 @@ def compare(baseline: Mapping[str, Profile], current: Mapping[str, Profile], rul
     :param baseline: profiles by feature
     :param current: profiles over the same bins, by feature
     """
-    if isinstance(rules, Threshold):
-        only_psi = DriftRules(metrics={"psi": rules}, false_alarm_rate=1)
-        counts: Mapping[str, tuple[int, ...]] = current  # type: ignore[assignment]
-        counted = {name: Profile(baseline[name].bins, tuple(found)) for name, found in counts.items()}
-        return [drift for drift in compare(baseline, counted, only_psi) if drift.metric == "psi"]
     return compare_segments({ALL_ROWS: baseline}, {ALL_ROWS: current}, rules)
 
 
