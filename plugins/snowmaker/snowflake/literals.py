@@ -56,11 +56,16 @@ def value_literal(value: Value) -> str:
     raise ValueError(f"{value!r} has no literal; give a text, a finite number, a truth value or a date")
 
 
-def name_literal(name: Identifier) -> str:
-    """Write a name where SQL takes a text: in double quotes only if it needs them, as Snowflake's client does.
+def name_text(name: Identifier) -> str:
+    """Give a name as text that Snowflake reads as a name: in double quotes only if it needs them, as its client does.
 
     >>> from snowmaker.snowflake.identifiers import Identifier
-    >>> print(name_literal(Identifier("V1")), name_literal(Identifier("debt ratio")))
-    'V1' '"debt ratio"'
+    >>> print(name_text(Identifier("V1")), name_text(Identifier("debt ratio")))
+    V1 "debt ratio"
     """
-    return literal(name.name if _BARE.fullmatch(name.name) else name.quoted)
+    return name.name if _BARE.fullmatch(name.name) else name.quoted
+
+
+def name_literal(name: Identifier) -> str:
+    """Write a name where SQL takes a text."""
+    return literal(name_text(name))

@@ -13,6 +13,7 @@ import pytest
 from snowmaker.exceptions import InputDataError, MonitorError
 from snowmaker.monitor_options import MonitorOptions
 from snowmaker.operators.monitor import ModelMonitorOperator, monitor_name
+from snowmaker.operators.monitor_drift import MonitorDriftCheckOperator
 from snowmaker.snowflake.identifiers import QualifiedName
 from snowmaker.source import Source
 
@@ -129,7 +130,6 @@ def test_the_same_monitor_stays_as_it_is_and_only_another_one_is_made_anew(model
     assert described(model, monitor)["monitor_state"] == "ACTIVE"
     for changed in (
         {"options": MonitorOptions("compute_wh", segments=("COUNTY",))},
-        {"options": MonitorOptions("compute_wh", aggregation_window="7 days", segments=("COUNTY",))},
         {"threshold": 0.25, "options": MonitorOptions("compute_wh", segments=("COUNTY",))},
     ):
         assert keep(model, **changed)["done"] == ["create"]
@@ -137,19 +137,30 @@ def test_the_same_monitor_stays_as_it_is_and_only_another_one_is_made_anew(model
     assert [row["version"] for row in shown(model)] == ["GOOD"]
 
 
-@pytest.mark.parametrize(("others", "left"), [("keep", "ACTIVE"), ("suspend", "SUSPENDED"), ("drop", None)])
-def test_the_monitors_of_other_versions_are_kept_suspended_or_dropped(
-    model: Model, others: str, left: str | None
-) -> None:
+def test_windows_that_may_not_lie_as_weeks_do_are_refused_by_the_checks(model: Model) -> None:
+    keep(model, options=MonitorOptions("compute_wh", aggregation_window="7 days"))
+    check = MonitorDriftCheckOperator(
+        task_id="check_drift",
+        source=model.source,
+        model_name=model.name,
+        model_version="GOOD",
+        predictions_table=model.predictions,
+        week=str(TWIN),
+    )
+    with pytest.raises(MonitorError, match=r"adds up 7 days; how such windows lie to weeks is not published"):
+        check.execute(task_context())
+
+
+def test_the_monitors_of_other_versions_are_kept_suspended_or_dropped(model: Model) -> None:
     old = keep(model, "WEAK")["monitor"]
     source = json.loads(described(model, old)["source"])["name"]
-    result = keep(model, others=others)
-    assert result["others"] == ([] if others == "keep" else ["WEAK"])
-    states = {row["version"]: row["monitor_state"] for row in shown(model)}
-    assert states == {"GOOD": "ACTIVE", **({"WEAK": left} if left else {})}
-    assert keep(model, others=others)["others"] == []
-    views = model.lab.frame_of(f"SHOW VIEWS IN SCHEMA {model.name.rpartition('.')[0]}")["name"]
-    assert (source in set(views)) == bool(left)
+    for others, retired, left in (("keep", [], "ACTIVE"), ("suspend", ["WEAK"], "SUSPENDED"), ("drop", ["WEAK"], None)):
+        assert keep(model, others=others)["others"] == retired
+        states = {row["version"]: row["monitor_state"] for row in shown(model)}
+        assert states == {"GOOD": "ACTIVE", **({"WEAK": left} if left else {})}
+        assert keep(model, others=others)["others"] == []
+        views = model.lab.frame_of(f"SHOW VIEWS IN SCHEMA {model.name.rpartition('.')[0]}")["name"]
+        assert (source in set(views)) == bool(left)
 
 
 def test_a_monitor_of_somebody_else_is_neither_replaced_nor_dropped(lab: Lab, model: Model) -> None:

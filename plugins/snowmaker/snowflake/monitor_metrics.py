@@ -1,0 +1,106 @@
+"""What model monitors measured: many calls of their table functions in one statement, a week a row."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from snowmaker.snowflake.literals import name_text
+from snowmaker.snowflake.monitor_source import segment
+from snowmaker.snowflake.source_rows import in_weeks
+from snowmaker.snowflake.statement import Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from snowmaker.snowflake.identifiers import Identifier, QualifiedName
+    from snowmaker.source import Source
+    from snowmaker.week import Week
+
+# Rows are stamped with their week's first day, so a day of a monitor is a week.
+_GRANULARITY = "1 DAY"
+
+
+@dataclass(frozen=True)
+class DriftCall:
+    """One call of MODEL_MONITOR_DRIFT_METRIC.
+
+    :param metric: Snowflake's name of the metric
+    :param column: the monitor's column
+    :param scale: whether to divide by the column's standard deviation in the baseline
+    :param part: a column and a value of it, for one segment
+    """
+
+    metric: str
+    column: Identifier
+    scale: bool = False
+    part: tuple[Identifier, str] | None = None
+
+
+def drift_values(monitor: QualifiedName, baseline: QualifiedName, calls: Sequence[DriftCall], week: Week) -> Statement:
+    """Ask for drift in a week: PLACE (of the call), VALUE, and how many values were USED and UNUSED."""
+    parts: list[str] = []
+    values: list[object] = []
+    for place, call in enumerate(calls):
+        value = "METRIC_VALUE"
+        if call.scale:
+            value += f" / NULLIF((SELECT STDDEV_POP({call.column}) FROM {baseline}), 0)"
+        extra = ", %s" if call.part else ""
+        parts.append(
+            f"SELECT {place} AS PLACE, {value} AS VALUE, COL_COUNT_USED AS USED, COL_COUNT_UNUSED AS UNUSED FROM "
+            f"TABLE(MODEL_MONITOR_DRIFT_METRIC(%s, %s, %s, %s, %s::TIMESTAMP_NTZ, %s::TIMESTAMP_NTZ{extra}))"
+        )
+        values += [monitor.quoted, call.metric, name_text(call.column), _GRANULARITY, str(week.start), str(week.end)]
+        values += [_segments(*call.part)] if call.part else []
+    return Statement(" UNION ALL ".join(parts), tuple(values))
+
+
+def performance_values(monitor: QualifiedName, metrics: Mapping[str, str], first: Week, last: Week) -> Statement:
+    """Ask for performance by week: METRIC, WEEK_START, VALUE, and how many rows were USED and UNUSED.
+
+    :param metrics: Snowflake's names by ours
+    """
+    parts: list[str] = []
+    values: list[object] = []
+    for ours, theirs in metrics.items():
+        parts.append(
+            "SELECT %s AS METRIC, EVENT_TIMESTAMP::DATE AS WEEK_START, METRIC_VALUE AS VALUE, COUNT_USED AS USED, "
+            "COUNT_UNUSED AS UNUSED FROM "
+            "TABLE(MODEL_MONITOR_PERFORMANCE_METRIC(%s, %s, %s, %s::TIMESTAMP_NTZ, %s::TIMESTAMP_NTZ))"
+        )
+        values += [ours, monitor.quoted, theirs, _GRANULARITY, str(first.start), str(last.end)]
+    return Statement(f"{' UNION ALL '.join(parts)} ORDER BY WEEK_START, METRIC", tuple(values))
+
+
+def predicted_rows(predictions: QualifiedName, model: str, version: str, first: Week, last: Week) -> Statement:
+    """Count a version's predictions by week."""
+    return Statement(
+        f"SELECT WEEK_START, COUNT(*) AS N FROM {predictions} WHERE MODEL_NAME = %s AND MODEL_VERSION = %s "
+        f"AND WEEK_START >= %s::DATE AND WEEK_START <= %s::DATE GROUP BY WEEK_START ORDER BY WEEK_START",
+        (model, version, first.start, last.start),
+    )
+
+
+def segment_values(source: Source, column: Identifier, week: Week, most: int) -> Statement:
+    """List the commonest values of a segment's column in a week."""
+    condition = in_weeks(source.week_column, week, week)
+    return Statement(
+        f"SELECT {column}::VARCHAR AS VALUE FROM {source.table} WHERE {condition.text} AND {column} IS NOT NULL "
+        f"GROUP BY 1 ORDER BY COUNT(*) DESC, 1 LIMIT {most:d}",
+        condition.values,
+    )
+
+
+def week_verdicts(table: QualifiedName, model: str, version: str, engine: str, first: Week, last: Week) -> Statement:
+    """List the worst verdict of each week that an engine judged: WORST 2 is a breach, 1 a warning."""
+    return Statement(
+        f"SELECT WEEK_START, MAX(CASE VERDICT WHEN 'breach' THEN 2 WHEN 'warn' THEN 1 ELSE 0 END) AS WORST "
+        f"FROM {table} WHERE MODEL_NAME = %s AND MODEL_VERSION = %s AND ENGINE = %s AND VERDICT IS NOT NULL "
+        f"AND WEEK_START >= %s::DATE AND WEEK_START <= %s::DATE GROUP BY WEEK_START ORDER BY WEEK_START",
+        (model, version, engine, first.start, last.start),
+    )
+
+
+def _segments(column: Identifier, value: str) -> str:
+    return json.dumps({"SEGMENTS": [{"column": name_text(segment(column)), "value": value}]}, ensure_ascii=False)
