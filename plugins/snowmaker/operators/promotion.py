@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from snowmaker.champion import plan_promotion
-from snowmaker.exceptions import ConcurrentChangeError, InputDataError
+from snowmaker.exceptions import ConcurrentChangeError, InputDataError, ScoringError
 from snowmaker.gate import GateVerdict, judge
 from snowmaker.hooks.model_registry import calling, carry_out, read_state
 from snowmaker.input_check import check_labels
@@ -144,6 +144,12 @@ class EvaluateChallengerOperator(WarehouseOperator):
                 sums.wrong,
                 f"the holdout {first} to {last}",
             )
+            if sums.bad:
+                raise ScoringError(
+                    f"model {self.model_name} gives {sums.bad} of {sums.rows} rows of the holdout {first} to {last} no "
+                    f"score, or one {self.scored_task.bad_score}; check method {self.method.method} and field "
+                    f"{self.method.field}"
+                )
         names = [version.name for version in versions]
         missing = [name for name in names if name not in measured or not measured[name].rows]
         if missing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from snowmaker.snowflake.source_rows import identified_rows, in_weeks, told_by, week_start
+from snowmaker.snowflake.source_rows import identified_rows_where, in_some_weeks, in_weeks, told_by, week_start
 from snowmaker.snowflake.statement import Statement, listed
 
 if TYPE_CHECKING:
@@ -27,11 +27,12 @@ def labelled_predictions(
 ) -> Statement:
     """Select WEEK_START, MODEL_VERSION, LABEL and the predictions' columns of the rows whose label has come.
 
-    :param weeks: the weeks to look at, in the order of time
+    :param weeks: the weeks to look at
     :param columns: what is taken of the predictions
     :param segments: source columns whose values are told apart, as SEGMENT_0, …
     """
-    rows = identified_rows(source, weeks[0], weeks[-1], also=(source.label, *(one.column for one in segments)))
+    columns_too = (source.label, *(one.column for one in segments))
+    rows = identified_rows_where(source, in_some_weeks(source.week_column, weeks), also=columns_too)
     names = [_segment_name(one) for one in segments]
     split = "".join(f", {name.text} AS SEGMENT_{place}" for place, name in enumerate(names))
     return Statement(

@@ -6,14 +6,13 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from snowmaker.snowflake.statement import Statement, listed
-from snowmaker.week import WEEKDAYS
+from snowmaker.week import WEEKDAYS, Week
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from snowmaker.snowflake.identifiers import Identifier, QualifiedName
     from snowmaker.source import Feature, Source
-    from snowmaker.week import Week
 
 _SOME_MONDAY = date(1900, 1, 1)
 
@@ -26,6 +25,26 @@ def describe_columns(table: QualifiedName) -> Statement:
 def in_weeks(column: Identifier, first: Week, last: Week) -> Statement:
     """Give the condition that a row's week lies between two weeks, both included."""
     return Statement(f"{column} >= %s::DATE AND {column} < %s::DATE", (first.start, last.end))
+
+
+def in_some_weeks(column: Identifier, weeks: Iterable[Week]) -> Statement:
+    """Give the condition that a row's week is one of some, as ranges, so that a table can be pruned by them.
+
+    >>> from datetime import date
+    >>> from snowmaker.snowflake.identifiers import Identifier
+    >>> week = Week(date(2026, 3, 2))
+    >>> len(in_some_weeks(Identifier("DAY"), [week, week.shift(4), week.shift(1)]).values)
+    4
+    """
+    runs: list[tuple[Week, Week]] = []
+    for week in sorted(set(weeks)):
+        if runs and runs[-1][1].shift(1) == week:
+            runs[-1] = (runs[-1][0], week)
+        else:
+            runs.append((week, week))
+    ranges = [in_weeks(column, first, last) for first, last in runs]
+    text = " OR ".join(f"({one.text})" for one in ranges)
+    return Statement(f"({text})", tuple(value for one in ranges for value in one.values))
 
 
 def week_start(source: Source) -> str:
@@ -57,12 +76,18 @@ def told_by(source: Source) -> tuple[Identifier, ...]:
 
 
 def identified_rows(source: Source, first: Week, last: Week, *, also: Sequence[Identifier] = ()) -> Statement:
-    """Select the rows of some weeks with a WEEK_START and a ROW_ID each.
+    """Select the rows between two weeks, both included, with a WEEK_START and a ROW_ID each."""
+    return identified_rows_where(source, in_weeks(source.week_column, first, last), also=also)
+
+
+def identified_rows_where(source: Source, condition: Statement, *, also: Sequence[Identifier] = ()) -> Statement:
+    """Select the rows that meet a condition with a WEEK_START and a ROW_ID each.
 
     A business key need not be unique, so a row is told by a hash of its key and features, and by an ordinal
     among rows that are alike in all of them. Those have the same prediction, so it does not matter which of
     them gets which ordinal. The label is left out: it comes later and must find its prediction then.
 
+    :param condition: it must hold for all rows of a week or for none
     :param also: columns to select besides key and features
     """
     carried = tuple(dict.fromkeys((*told_by(source), *also)))
@@ -70,7 +95,6 @@ def identified_rows(source: Source, first: Week, last: Week, *, also: Sequence[I
     parts = " || ".join(
         f"COALESCE(LENGTH({column}::VARCHAR)::VARCHAR || ':' || {column}::VARCHAR, '-')" for column in told_by(source)
     )
-    condition = in_weeks(source.week_column, first, last)
     return Statement(
         f"SELECT WEEK_START, ROW_HASH || '-' || ROW_NUMBER() OVER "
         f"(PARTITION BY WEEK_START, ROW_HASH ORDER BY ROW_HASH)::VARCHAR AS ROW_ID, {listed(carried)} "

@@ -214,3 +214,58 @@ def test_calibration_is_kept_for_the_report(lab: Lab, model: Model) -> None:
         rates = rows["APPROVED"].astype(float).groupby(bins).mean()
         assert found["RATE"].tolist() == pytest.approx(rates.tolist(), rel=1e-9)
         assert found["ROW_COUNT"].sum() == len(rows)
+
+
+def test_weeks_far_apart_are_measured_together(lab: Lab, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    model.check_performance(LAST, "GOOD", task_context("first"))
+    for week in (TWIN, SCORED[2]):
+        truth(model, week, "IFF(INCOME > 45, 1, 0)")
+    with statements(monkeypatch) as sent:
+        result = model.check_performance(LAST, "GOOD", task_context("second"))
+    assert len([text for text in sent if text.startswith("WITH MEASURED_ROWS")]) == 1
+    assert runs(model) == {str(TWIN): "second", str(SCORED[1]): "first", str(SCORED[2]): "second"}
+    for week in (TWIN, SCORED[2]):
+        rows = lab.frame[lab.frame["week"] == str(week)]
+        expected = binary_metrics((rows["INCOME"] > 45).astype(int), lab.artefacts["good"].scores(rows))
+        assert result["weeks"][str(week)] == pytest.approx(expected["f1"], rel=1e-9)
+
+
+def test_a_model_that_was_just_retrained_is_left_alone(model: Model) -> None:
+    strict = PerformanceThresholds(0.5, 0.6, breach_below=0.9999)
+    rule = {"metric": "roc_auc", "thresholds": strict, "degraded_when": Degradation(breaches=1, of_weeks=1)}
+    verdict = {"challenger": "GOOD", "champion": None, "rows": 1, "rules": [], "metrics": {}}
+    model.promote(verdict, SCORED[1])
+    sent = []
+    for weeks in (3, 4):
+        context = task_context()
+        week = SCORED[1].shift(weeks)
+        result = model.check_performance(week, "GOOD", context, cool_down_weeks=4, label_delay_weeks=0, **rule)
+        assert (result["verdict"], result["degraded"]) == ("breach", True)
+        sent.append(len(degraded_events(context, "performance")))
+    assert sent == [0, 1]
+
+
+def test_segments_and_the_labels_drift_are_measured_against_the_baseline_and_not_judged(lab: Lab, model: Model) -> None:
+    model.freeze("GOOD", segments=['"loan % type"'])
+    for segments in (['"loan % type"'], ['"loan % type"', "MEMBER"]):
+        model.check_performance(LAST, "GOOD", segments=segments)
+    frame = kept(model)
+    frame = frame[(frame["WEEK_START"].astype(str) == str(SCORED[1])) & (frame["METRIC"] == "brier")]
+    found = frame.set_index("SEGMENT")
+    rows = lab.frame[lab.frame["week"] == str(SCORED[1])]
+    rows = rows.assign(error=(lab.artefacts["good"].scores(rows) - rows["APPROVED"].astype(int)) ** 2)
+    by_type = rows.groupby(rows["loan % type"].fillna("(other)"))["error"].mean()
+    expected = {"": rows["error"].mean(), **{f"loan % type={name}": value for name, value in by_type.items()}}
+    assert found["VALUE"].to_dict() == pytest.approx(expected, rel=1e-9)
+    assert found["VERDICT"].isna().all()
+    assert found["REFERENCE"].notna().to_dict() == dict.fromkeys(expected, False)
+
+    drift = lab.frame_of(
+        f"SELECT WEEK_START, VALUE, VERDICT FROM {lab.name('SNOWMAKER_DRIFT')} WHERE MODEL_NAME = '{model.name}' "
+        f"AND FEATURE = 'label' AND METRIC = 'total_variation' ORDER BY WEEK_START"
+    )
+    held_out = lab.frame[lab.frame["week"] == str(WEEKS[4])]["APPROVED"].astype(int).mean()
+    rates = [lab.frame[lab.frame["week"] == str(week)]["APPROVED"].astype(int).mean() for week in SCORED[:3]]
+    assert drift["WEEK_START"].astype(str).tolist() == [str(week) for week in SCORED[:3]]
+    assert drift["VALUE"].tolist() == pytest.approx([abs(rate - held_out) for rate in rates], abs=1e-12)
+    assert drift["VERDICT"].isna().all()
