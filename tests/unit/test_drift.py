@@ -239,12 +239,12 @@ def test_all_columns_are_counted_in_one_statement_with_bound_values() -> None:
         column("B"): (Bins.categorical(["'; DROP TABLE t; --"]), 0.0),
     }
     statement = side_by_side(
-        Count(columns, prefix="F").statement(Statement("SELECT * FROM t WHERE w = %s", (7,))),
+        Count(columns, baseline=True, prefix="F").statement(Statement("SELECT * FROM t WHERE w = %s", (7,))),
         Count({}).statement(Statement("SELECT 1")),
     )
     assert statement.text.count("FROM t") == 1
     assert "DROP" not in statement.text
-    assert statement.values == (0.25, 0.25, 0.5, "'; DROP TABLE t; --", 7)
+    assert statement.values == (0.25, 0.25, 0.5, 0.5, 0.5, "'; DROP TABLE t; --", 7)
     assert statement.text.count("%s") == len(statement.values)
     assert '"A%%"::FLOAT' in statement.text
     assert "COUNT_IF(V0 <= %s)" in statement.text

@@ -77,7 +77,7 @@ def test_weeks_without_drift_raise_no_more_false_alarms_than_stated(baseline_row
 @pytest.mark.parametrize("week_rows", [5, 50, 500, 5000])
 @pytest.mark.parametrize("baseline_rows", [300, 2000, 20_000])
 def test_many_weeks_without_drift_raise_no_more_false_alarms_than_stated(baseline_rows: int, week_rows: int) -> None:
-    check_alarms(baseline_rows, week_rows, weeks=4000)
+    check_alarms(baseline_rows, week_rows, weeks=2000)
 
 
 @cache
