@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from snowmaker.report.svg import MARKERS, Plot, framed, line, marker, padded, value_axis, week_axis
-from snowmaker.report.text import clipped, metric_name, number
+from snowmaker.report.text import clipped, every_week, metric_name, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ def draw(trend: PerformanceTrend) -> Markup:
     """Draw a line a version: full points where labels have come, hollow ones where it is an estimate."""
     plot = Plot(900, 270, top=34)
     points = [point for point in trend.points if point.value is not None]
-    weeks = sorted({point.week for point in trend.points} | {mark.week for mark in trend.promotions})
+    weeks = every_week([point.week for point in trend.points] + [mark.week for mark in trend.promotions])
     centres = dict(zip(weeks, (start + width / 2 for start, width in plot.slots(len(weeks))), strict=True))
     values = [point.value or 0.0 for point in points]
     values += [point.reference for point in points if point.reference is not None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from snowmaker.profile import ROWS, SCORE, Profile
@@ -21,6 +21,7 @@ from snowmaker.report.data import (
     SegmentDrift,
     SegmentPerformance,
 )
+from snowmaker.report.text import every_week
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,11 +31,9 @@ def read_drift(rows: Sequence[Mapping[str, Any]]) -> DriftMap:
     """Make the map of the rows of ``drift_by_week``."""
     if not rows:
         return DriftMap((), (), {})
-    weeks = [_day(row["WEEK_START"]) for row in rows]
-    first, count = min(weeks), (max(weeks) - min(weeks)).days // 7 + 1
     features = tuple(dict.fromkeys(str(row["FEATURE"]) for row in rows))
     return DriftMap(
-        weeks=tuple(first + timedelta(days=7 * i) for i in range(count)),
+        weeks=every_week(_day(row["WEEK_START"]) for row in rows),
         features=features,
         cells={(str(row["FEATURE"]), _day(row["WEEK_START"])): _cell(row) for row in rows},
         left_out=int(rows[0]["FEATURES"]) - len(features),

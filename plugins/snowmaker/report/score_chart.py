@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from snowmaker.report.svg import Plot, framed, line, marker, padded, rect, value_axis, week_axis
-from snowmaker.report.text import number, percent
+from snowmaker.report.text import every_week, number, percent
 
 if TYPE_CHECKING:
     from snowmaker.report.data import ScoreTrend
@@ -22,10 +22,12 @@ def draw_means(trend: ScoreTrend) -> Markup:
     if trend.baseline_mean is not None:
         bounds.append(trend.baseline_mean)
     y = plot.y(*padded(bounds))
-    centres = [start + width / 2 for start, width in plot.slots(len(weeks))]
+    shown = every_week(week.week for week in weeks)
+    middles = dict(zip(shown, (start + width / 2 for start, width in plot.slots(len(shown))), strict=True))
+    centres = [middles[week.week] for week in weeks]
     band = [(x, y(mean + stddev)) for x, (mean, stddev) in zip(centres, spread, strict=True)]
     band += [(x, y(mean - stddev)) for x, (mean, stddev) in reversed(list(zip(centres, spread, strict=True)))]
-    parts = [value_axis(plot, y), week_axis(plot, [week.week for week in weeks], centres)]
+    parts = [value_axis(plot, y), week_axis(plot, shown, list(middles.values()))]
     parts.append(Markup('<polygon class="band" points="{}"/>').format(" ".join(f"{x:g},{at:g}" for x, at in band)))
     if trend.baseline_mean is not None:
         at = y(trend.baseline_mean)
@@ -49,10 +51,12 @@ def draw_shares(trend: ScoreTrend) -> Markup:
     """Draw how the scores of each week spread over the bins of the baseline, which stands first."""
     plot = Plot(900, 200, right=70)
     weeks = [week for week in trend.weeks if len(week.shares) == len(trend.baseline_shares)]
-    columns = [("baseline", trend.baseline_shares), *((str(week.week), week.shares) for week in weeks)]
+    by_week = {week.week: week.shares for week in weeks}
+    shown = every_week(by_week)
+    columns = [("baseline", trend.baseline_shares), *((str(week), by_week.get(week, ())) for week in shown)]
     y, slots = plot.y(0, 1), plot.slots(len(columns))
     centres = [start + width / 2 for start, width in slots]
-    parts = [value_axis(plot, y, "{:.0%}".format), week_axis(plot, [week.week for week in weeks], centres[1:])]
+    parts = [value_axis(plot, y, "{:.0%}".format), week_axis(plot, shown, centres[1:])]
     count = len(trend.baseline_shares)
     for (start, width), (name, shares) in zip(slots, columns, strict=True):
         below = 0.0

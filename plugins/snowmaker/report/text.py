@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from snowmaker.drift_metrics import METRICS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date
 
 _PERFORMANCE = {
@@ -59,6 +61,19 @@ def short_week(week: date) -> str:
     '2 Mar'
     """
     return f"{week.day} {week:%b}"
+
+
+def every_week(weeks: Iterable[date]) -> tuple[date, ...]:
+    """Return all weeks from the first to the last of some, those between them that are missing too.
+
+    >>> from datetime import date
+    >>> [str(week) for week in every_week([date(2026, 3, 16), date(2026, 3, 2)])]
+    ['2026-03-02', '2026-03-09', '2026-03-16']
+    """
+    known = sorted(weeks)
+    if not known:
+        return ()
+    return tuple(known[0] + timedelta(days=7 * i) for i in range((known[-1] - known[0]).days // 7 + 1))
 
 
 def metric_name(metric: str) -> str:

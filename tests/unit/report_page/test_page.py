@@ -268,3 +268,29 @@ def test_verdicts_have_a_sign_beside_their_colour(sign: str) -> None:
     value = {"✓": 0.05, "!": 0.2, "✕": 0.5}[sign]
     drift = DriftMap(WEEKS[-1:], ("A",), {("A", WEEKS[-1]): cell(value)}, moved=int(value > 0.1))
     assert f"{sign} Drift" in render(a_report(drift=drift))
+
+
+def test_a_week_that_was_never_scored_leaves_a_gap() -> None:
+    first = a_report()
+    kept = tuple(point for point in first.performance.points if point.week != WEEKS[5])
+    scores = tuple(week for week in first.score.weeks if week.week != WEEKS[5])
+    with_gap = charts_of(
+        render(
+            a_report(
+                performance=dataclasses.replace(first.performance, points=kept),
+                score=dataclasses.replace(first.score, weeks=scores),
+            )
+        )
+    )
+    whole = charts_of(render(first))
+    for title, marks in (
+        ("F1 by week and version", "./polygon"),
+        ("Mean prediction score by week", "./polygon[title]"),
+        ("Prediction scores by bin of the baseline", "./rect"),
+    ):
+        places = [
+            [mark.get("points") or mark.get("x") for mark in charts[title].findall(marks)]
+            for charts in (whole, with_gap)
+        ]
+        assert len(places[1]) < len(places[0])
+        assert set(places[1]) < set(places[0])
