@@ -197,6 +197,8 @@ class DriftCheckOperator(WeeklyCheckOperator):
             baseline,
             segments,
             segments_of_scores=len(of_key),
+            # Nothing else needs them, and they are what takes a scan longest.
+            spread=any("mean_difference" in found for found in (self.rules.metrics, *self.rules.features.values())),
         )
         rows, scored = (profiles[ALL_ROWS][name].rows if name in profiles[ALL_ROWS] else 0 for name in (ROWS, SCORE))
         if not rows or not scored:

@@ -166,6 +166,7 @@ def measure_week(
     segments: Sequence[Segments] = (),
     *,
     segments_of_scores: int = 0,
+    spread: bool = False,
 ) -> Profiles:
     """Profile a week's rows and scores over the baseline's bins: one statement, a scan of each.
 
@@ -175,16 +176,18 @@ def measure_week(
     :param predictions: the week's predictions
     :param segments: what to tell apart
     :param segments_of_scores: how many of them, the first ones, the predictions have as columns
+    :param spread: whether to compute standard deviations
     """
     bins = {column: _bins_and_centre(baseline[ALL_ROWS][column.name]) for column in columns}
     predicted = [column for column in drift_sql.PREDICTED if column.name in baseline[ALL_ROWS]]
     scores = Count(
         {column: _bins_and_centre(baseline[ALL_ROWS][column.name]) for column in predicted},
         tuple(segments[:segments_of_scores]),
+        spread=spread,
         prefix="S",
     )
     first, *others = profiles_sql.in_batches(bins)
-    count = Count(first, tuple(segments), prefix="F")
+    count = Count(first, tuple(segments), spread=spread, prefix="F")
     found: Profiles = {ALL_ROWS: {}}
     for row in session.rows(drift_sql.count_both(count, rows, scores, predictions)):
         of_segment = found.setdefault(count.segment_of(row), {})
@@ -193,7 +196,7 @@ def measure_week(
         if row["SN"] is not None:
             of_segment |= scores.read(row)
     for batch in others:
-        count = Count(batch, tuple(segments), prefix="F")
+        count = Count(batch, tuple(segments), spread=spread, prefix="F")
         for row in session.rows(count.statement(rows)):
             found[count.segment_of(row)] |= count.read(row)
     return found

@@ -29,6 +29,7 @@ MOST_SEGMENTS = 20
 
 # Snowflake advises at most 1 MB of text a statement, and keeps no more of it (docs, "Limits on query text size").
 _MOST_TEXT = 900_000
+_LEAST_ROWS = 20
 _NUMBERS = ("numeric", "date")
 
 
@@ -117,15 +118,20 @@ def quantiles(relation: Statement, columns: Sequence[Column], bins: int) -> Stat
 
 
 def commonest(relation: Statement, columns: Sequence[Identifier], most: int) -> Statement:
-    """List the commonest values of columns as text: the column's place (FEATURE), and the value (CATEGORY)."""
+    """List the commonest values of columns as text: the column's place (FEATURE), and the value (CATEGORY).
+
+    Where there are more than ``most``, only those of 20 rows or more: of many rare ones, those that were common once
+    by chance are not the next time, and unchanged rows would seem to have moved.
+    """
     text, values = [], []
     for i, column in enumerate(columns):
         text.append(
-            f"SELECT {i} AS FEATURE, CATEGORY, N FROM (SELECT CATEGORY, N, "
+            f"SELECT {i} AS FEATURE, CATEGORY FROM (SELECT CATEGORY, N, COUNT(*) OVER () AS CATEGORIES, "
             f"ROW_NUMBER() OVER (ORDER BY N DESC, CATEGORY) AS PLACE FROM (SELECT {column}::VARCHAR AS CATEGORY, "
-            f"COUNT(*) AS N FROM ({relation.text}) WHERE {column} IS NOT NULL GROUP BY 1)) WHERE PLACE <= %s"
+            f"COUNT(*) AS N FROM ({relation.text}) WHERE {column} IS NOT NULL GROUP BY 1)) "
+            f"WHERE PLACE <= %s AND (N >= {_LEAST_ROWS} OR CATEGORIES <= %s)"
         )
-        values += [*relation.values, most]
+        values += [*relation.values, most, most]
     return Statement(" UNION ALL ".join(text) + " ORDER BY FEATURE, CATEGORY", tuple(values))
 
 
@@ -135,12 +141,14 @@ class Count:
 
     :param columns: by the column its bins, and about where its values lie (the baseline's mean)
     :param baseline: whether to compute the mean of each bin, too
+    :param spread: whether to compute standard deviations; a baseline has them always
     :param prefix: with which the results' names begin
     """
 
     columns: Mapping[Column, tuple[Bins, float]]
     segments: tuple[Segments, ...] = ()
     baseline: bool = False
+    spread: bool = False
     prefix: str = "C"
 
     def statement(self, relation: Statement) -> Statement:
@@ -195,8 +203,9 @@ class Count:
             return
         yield Statement(f"COUNT({value}) AS {name}F")
         yield Statement(f"AVG({value}) AS {name}M")
-        # Around a fixed point: as fast as a mean, and exact enough, for the values lie about it.
-        yield Statement(f"AVG(({value} - %s) * ({value} - %s)) AS {name}S", (centre, centre))
+        if self.baseline or self.spread:
+            # Around a fixed point: as fast as a mean, and exact enough, for the values lie about it.
+            yield Statement(f"AVG(({value} - %s) * ({value} - %s)) AS {name}S", (centre, centre))
         for j, edge in enumerate(bins.edges):
             yield Statement(f"COUNT_IF({value} <= %s) AS {name}B{j}", (edge,))
         if self.baseline:
@@ -215,7 +224,7 @@ class Count:
             bins,
             (up_to[0], *(above - below for below, above in pairwise(up_to)), rows - not_null),
             mean=mean,
-            stddev=_stddev(row[f"{name}S"], mean, centre),
+            stddev=_stddev(row.get(f"{name}S"), mean, centre),
             not_finite=not_null - finite,
             bin_means=tuple(_settled(row[f"{name}A{j}"]) for j in places),
             weeks=weeks,
@@ -277,6 +286,6 @@ def _settled(value: float | None) -> float | None:
 
 
 def _stddev(squares: float | None, mean: float | None, centre: float) -> float | None:
-    if squares is None or mean is None:
+    if squares is None or mean is None or not math.isfinite(squares):
         return None
     return _settled(math.sqrt(max(squares - (mean - centre) ** 2, 0.0)))
