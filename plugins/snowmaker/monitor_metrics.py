@@ -6,15 +6,14 @@ likely chance is cannot be told, so only whole weeks are judged, by the threshol
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from snowmaker.drift import ALL_ROWS, FeatureDrift
 from snowmaker.profile import SCORE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from snowmaker.drift import DriftRules
     from snowmaker.source import Source
@@ -130,6 +129,47 @@ def performance_metrics(task: str, metric: str | None) -> tuple[str, dict[str, s
             f"a model monitor has no metric {chosen!r} of {task}; choose of {', '.join(known)}, or use engine snowmaker"
         )
     return chosen, known
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One metric of two versions in one week; None where a monitor has no value.
+
+    :param metric: a performance metric, or 'score': the drift (PSI) of the score
+    """
+
+    week: str
+    metric: str
+    champion: float | None
+    challenger: float | None
+
+
+def side_by_side(rows: Iterable[Mapping[str, Any]], champion: str, challenger: str) -> list[Compared]:
+    """Put what two versions' monitors measured beside each other, week by week and metric by metric.
+
+    :param rows: VERSION, METRIC, WEEK_START, VALUE
+    """
+    found: dict[tuple[str, str], dict[str, float | None]] = {}
+    for row in rows:
+        key = (str(row["WEEK_START"])[:10], str(row["METRIC"]))
+        found.setdefault(key, {})[str(row["VERSION"])] = row["VALUE"]
+    return [Compared(*key, values.get(champion), values.get(challenger)) for key, values in sorted(found.items())]
+
+
+def tabulate(compared: Sequence[Compared], champion: str, challenger: str) -> str:
+    """Write a comparison as a table for people.
+
+    >>> print(tabulate([Compared("2026-03-02", "f1", 0.75, 0.8), Compared("2026-03-09", "f1", None, 0.7)], "V1", "V2"))
+    week        metric  V1      V2
+    2026-03-02  f1      0.7500  0.8000
+    2026-03-09  f1      -       0.7000
+    """
+    rows = [["week", "metric", champion, challenger]]
+    for one in compared:
+        values = ("-" if value is None else f"{value:.4f}" for value in (one.champion, one.challenger))
+        rows.append([one.week, one.metric, *values])
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 def _kinds(source: Source) -> Mapping[str, str]:

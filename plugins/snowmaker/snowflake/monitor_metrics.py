@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from snowmaker.profile import SCORE
 from snowmaker.snowflake.literals import name_text
+from snowmaker.snowflake.monitor_source import SCORE as SCORE_COLUMN
 from snowmaker.snowflake.monitor_source import segment
 from snowmaker.snowflake.source_rows import in_weeks
 from snowmaker.snowflake.statement import Statement
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 # Rows are stamped with their week's first day, so a day of a monitor is a week.
 _GRANULARITY = "1 DAY"
+_WEEKS = "%s, %s::TIMESTAMP_NTZ, %s::TIMESTAMP_NTZ"
+_SELECTED = "SELECT %s AS VERSION, %s AS METRIC, EVENT_TIMESTAMP::DATE AS WEEK_START, METRIC_VALUE AS VALUE"
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,9 @@ def drift_values(monitor: QualifiedName, baseline: QualifiedName, calls: Sequenc
         extra = ", %s" if call.part else ""
         parts.append(
             f"SELECT {place} AS PLACE, {value} AS VALUE, COL_COUNT_USED AS USED, COL_COUNT_UNUSED AS UNUSED FROM "
-            f"TABLE(MODEL_MONITOR_DRIFT_METRIC(%s, %s, %s, %s, %s::TIMESTAMP_NTZ, %s::TIMESTAMP_NTZ{extra}))"
+            f"TABLE(MODEL_MONITOR_DRIFT_METRIC(%s, %s, %s, {_WEEKS}{extra}))"
         )
-        values += [monitor.quoted, call.metric, name_text(call.column), _GRANULARITY, str(week.start), str(week.end)]
+        values += [monitor.quoted, call.metric, name_text(call.column), *_weeks(week, week)]
         values += [_segments(*call.part)] if call.part else []
     return Statement(" UNION ALL ".join(parts), tuple(values))
 
@@ -61,16 +65,27 @@ def performance_values(monitor: QualifiedName, metrics: Mapping[str, str], first
 
     :param metrics: Snowflake's names by ours
     """
-    parts: list[str] = []
-    values: list[object] = []
-    for ours, theirs in metrics.items():
-        parts.append(
-            "SELECT %s AS METRIC, EVENT_TIMESTAMP::DATE AS WEEK_START, METRIC_VALUE AS VALUE, COUNT_USED AS USED, "
-            "COUNT_UNUSED AS UNUSED FROM "
-            "TABLE(MODEL_MONITOR_PERFORMANCE_METRIC(%s, %s, %s, %s::TIMESTAMP_NTZ, %s::TIMESTAMP_NTZ))"
+    return _ordered([_performance(monitor, "", *names, first, last) for names in metrics.items()])
+
+
+def histories(
+    monitors: Mapping[str, QualifiedName], metrics: Mapping[str, str], drift: str, first: Week, last: Week
+) -> Statement:
+    """Ask several versions' monitors for performance, and drift of the score: VERSION besides ``performance_values``.
+
+    :param monitors: by version
+    :param drift: Snowflake's name of the drift metric, given as METRIC 'score'
+    """
+    parts = []
+    for version, monitor in monitors.items():
+        parts += [_performance(monitor, version, *names, first, last) for names in metrics.items()]
+        values = (version, SCORE, monitor.quoted, drift, name_text(SCORE_COLUMN), *_weeks(first, last))
+        text = (
+            f"{_SELECTED}, COL_COUNT_USED AS USED, COL_COUNT_UNUSED AS UNUSED FROM "
+            f"TABLE(MODEL_MONITOR_DRIFT_METRIC(%s, %s, %s, {_WEEKS}))"
         )
-        values += [ours, monitor.quoted, theirs, _GRANULARITY, str(first.start), str(last.end)]
-    return Statement(f"{' UNION ALL '.join(parts)} ORDER BY WEEK_START, METRIC", tuple(values))
+        parts.append(Statement(text, values))
+    return _ordered(parts)
 
 
 def predicted_rows(predictions: QualifiedName, model: str, version: str, first: Week, last: Week) -> Statement:
@@ -100,6 +115,23 @@ def week_verdicts(table: QualifiedName, model: str, version: str, engine: str, f
         f"AND WEEK_START >= %s::DATE AND WEEK_START <= %s::DATE GROUP BY WEEK_START ORDER BY WEEK_START",
         (model, version, engine, first.start, last.start),
     )
+
+
+def _performance(monitor: QualifiedName, version: str, ours: str, theirs: str, first: Week, last: Week) -> Statement:
+    return Statement(
+        f"{_SELECTED}, COUNT_USED AS USED, COUNT_UNUSED AS UNUSED "
+        f"FROM TABLE(MODEL_MONITOR_PERFORMANCE_METRIC(%s, %s, {_WEEKS}))",
+        (version, ours, monitor.quoted, theirs, *_weeks(first, last)),
+    )
+
+
+def _weeks(first: Week, last: Week) -> tuple[str, str, str]:
+    return _GRANULARITY, str(first.start), str(last.end)
+
+
+def _ordered(parts: Sequence[Statement]) -> Statement:
+    text = " UNION ALL ".join(part.text for part in parts)
+    return Statement(f"{text} ORDER BY WEEK_START, METRIC", tuple(value for part in parts for value in part.values))
 
 
 def _segments(column: Identifier, value: str) -> str:

@@ -17,13 +17,14 @@ from snowmaker.exceptions import InputDataError, MonitorError
 from snowmaker.hooks.warehouse import WarehouseSession
 from snowmaker.monitor_options import MonitorOptions
 from snowmaker.operators.monitor import ModelMonitorOperator, monitor_name
+from snowmaker.operators.monitor_comparison import CompareMonitorsOperator
 from snowmaker.operators.monitor_drift import MonitorDriftCheckOperator
 from snowmaker.operators.monitor_performance import MonitorPerformanceCheckOperator
 from snowmaker.performance import PerformanceThresholds
 from snowmaker.snowflake.identifiers import QualifiedName
 from snowmaker.verdicts import Threshold
 
-from .lab import DEGRADED, Lab, Model, degraded_events, task_context
+from .lab import DEGRADED, Lab, Model, degraded_events, fresh, task_context
 from .weekly_data import FEATURES, HOLDOUT, ROWS, SHIFTED, TWIN, WEEKS
 
 TOUCHY, LENIENT = PerformanceThresholds(0.0001, 0.0002), PerformanceThresholds(0.8, 0.9)
@@ -49,13 +50,13 @@ def model(monitored: Model) -> Iterator[Model]:
             monitored.lab.rows(f"DELETE FROM {name} WHERE MODEL_NAME = %s", monitored.name)
 
 
-def keep(model: Model, **changed: Any) -> None:
+def keep(model: Model, version: str = "GOOD", **changed: Any) -> None:
     options = {"warehouse": "compute_wh", "segments": ("COUNTY", '"loan % type"'), **changed}
     ModelMonitorOperator(
         task_id="monitor",
         source=model.source,
         model_name=model.name,
-        model_version="GOOD",
+        model_version=version,
         predictions_table=model.predictions,
         training_table=model.source.table.quoted,
         first_week=str(HOLDOUT),
@@ -282,3 +283,28 @@ def test_weeks_whose_labels_have_not_come_are_left_out(model: Model) -> None:
     result = check_performance(model, SHIFTED[2], label_delay_weeks=0, lookback_weeks=1)
     assert (result["weeks"], result["verdict"], result["degraded"]) == ({}, None, False)
     assert written(model, "PERFORMANCE").empty
+
+
+# ---- side by side ----
+
+
+def test_champion_and_challenger_stand_side_by_side(lab: Lab, model: Model) -> None:
+    challenger = copy(model)
+    challenger.predictions = lab.name(fresh("P"))
+    challenger.add("weak", "WEAK")
+    challenger.score(TWIN, model_version="WEAK")
+    keep(challenger, "WEAK")
+    result = CompareMonitorsOperator(
+        task_id="compare", model_name=model.name, champion="GOOD", challenger="WEAK", week=str(SHIFTED[0]), weeks=2
+    ).execute(task_context())
+    rows = {(row["week"], row["metric"]): (row["champion"], row["challenger"]) for row in result["rows"]}
+    weak = lab.artefacts["weak"].metrics
+    assert rows[str(TWIN), "f1"] == pytest.approx((expected(lab, TWIN)["f1"], weak["f1"]))
+    assert rows[str(TWIN), "roc_auc"] == pytest.approx((expected(lab, TWIN)["roc_auc"], weak["roc_auc"]))
+    assert rows[str(TWIN), "score"] == pytest.approx((0, 0), abs=1e-12)
+    assert rows[str(SHIFTED[0]), "f1"] == (pytest.approx(expected(lab, SHIFTED[0])["f1"]), None)
+    assert len(rows) == 2 * 6
+    with pytest.raises(MonitorError, match=r"version NONE of model .* has no monitor .*; run ModelMonitorOperator"):
+        CompareMonitorsOperator(
+            task_id="compare", model_name=model.name, champion="GOOD", challenger="NONE", week=str(TWIN)
+        ).execute(task_context())
