@@ -50,7 +50,7 @@ def show_report(dag_id: str, run_id: str) -> HTMLResponse:
     if found_by is None:
         return _say(404, "No report here", f"Run {run_id} of {dag_id} has written no report (yet).")
     try:
-        html = _read(found_by)
+        html = _read(found_by, dag_id)
     except (SnowmakerError, AirflowNotFoundException) as error:
         return _say(502, "The report cannot be read", str(error))
     if html is None:
@@ -70,10 +70,11 @@ def _reported(dag_id: str, run_id: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _read(found_by: dict[str, Any]) -> str | None:
+def _read(found_by: dict[str, Any], dag_id: str) -> str | None:
+    # An XCom can be written by others than the task: it leads to no other DAG's reports.
     model, week = QualifiedName.parse(found_by["model"]), Week(date.fromisoformat(found_by["week"]))
     with WarehouseHook(snowflake_conn_id=found_by["snowflake_conn_id"]).session() as session:
-        rows = session.rows_if_any(read_report(model, week))
+        rows = session.rows_if_any(read_report(model, week, dag_id))
     return str(rows[0]["HTML"]) if rows else None
 
 

@@ -157,9 +157,10 @@ def newest_calibration(of: ReportedWeek) -> Statement:
     )
 
 
-def read_report(model: QualifiedName, week: Week) -> Statement:
-    """Select a week's report."""
+def read_report(model: QualifiedName, week: Week, dag_id: str) -> Statement:
+    """Select a week's report, if a run of the DAG wrote it."""
     return Statement(
-        f"SELECT HTML FROM {model.sibling(tables.REPORTS)} WHERE MODEL_NAME = %s AND WEEK_START = %s::DATE",
-        (model.quoted, week.start),
+        f"SELECT HTML FROM {model.sibling(tables.REPORTS)} WHERE MODEL_NAME = %s AND WEEK_START = %s::DATE "
+        f"AND STARTSWITH(RUN_ID, %s)",
+        (model.quoted, week.start, f"{dag_id}/"),
     )

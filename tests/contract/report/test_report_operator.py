@@ -43,7 +43,7 @@ def report(year: Year, week: Week | str = LAST, run: Run | None = None, **change
     """Write a week's report and return what is in the table."""
     operator, run = operator_of(year, week, **changes), run or Run()
     operator.execute(run.context)
-    (row,) = year.session.rows(read_report(year.model, Week.parse(str(week), "monday")))
+    (row,) = year.session.rows(read_report(year.model, Week.parse(str(week), "monday"), "score_loans"))
     return str(row["HTML"])
 
 

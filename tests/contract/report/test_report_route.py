@@ -74,7 +74,9 @@ with TestClient(app) as client:
 print("\\nTOLD" + json.dumps(answers))
 """
 WRITTEN = "manual__2026-06-29T06:00:00+00:00"
-RUNS = (WRITTEN, "shown", "without", "gone", "unreachable", "unknown")
+OTHERS = LAST.shift(-2)
+"""The week whose report is another DAG's."""
+RUNS = (WRITTEN, "shown", "without", "gone", "others", "unreachable", "unknown")
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def answers(
     }
     command = [sys.executable, "-c", _RUN]
     done = subprocess.run(
-        command, env=environment, input=json.dumps(told), capture_output=True, text=True, timeout=120, check=False
+        command, env=environment, input=json.dumps(told), capture_output=True, text=True, timeout=240, check=False
     )
     assert "TOLD" in done.stdout, done.stdout[-3000:] + done.stderr[-3000:]
     found = json.loads(done.stdout.rsplit("TOLD", 1)[1])
@@ -125,7 +127,8 @@ def answers(
 def found_by(schema: SnowflakeConnection, year: Year) -> dict[str, Any]:
     """What the runs of a DAG told of their reports."""
     shown, run = Year.of(schema, "Shown"), Run()
-    shown.add(tables.REPORTS, [{"WEEK_START": LAST.start, "HTML": PAGE}])
+    for week, dag_id in ((LAST, "score_loans"), (OTHERS, "score_cars")):
+        shown.add(tables.REPORTS, [{"WEEK_START": week.start, "HTML": PAGE, "RUN_ID": f"{dag_id}/scheduled__1"}])
     operator_of(year).execute(run.context)
     where = {"model": shown.model.quoted, "week": str(LAST), "snowflake_conn_id": "snowflake_default"}
     return {
@@ -133,6 +136,7 @@ def found_by(schema: SnowflakeConnection, year: Year) -> dict[str, Any]:
         "shown": where,
         "without": None,
         "gone": {**where, "week": str(LAST.shift(-1))},
+        "others": {**where, "week": str(OTHERS)},
         "unreachable": {**where, "snowflake_conn_id": "closed"},
         "unknown": {**where, "snowflake_conn_id": "nowhere"},
     }
@@ -172,6 +176,11 @@ def test_a_run_without_a_report_says_so(answers: dict[tuple[str, str], Answer]) 
     assert "Run without of score_loans has written no report (yet)." in answer.text
     assert "is no longer in its table; clear the task." in answers["owner", "gone"].text
     assert answers["owner", "gone"].status == 404
+
+
+def test_no_run_shows_the_report_of_another_dag(answers: dict[tuple[str, str], Answer]) -> None:
+    assert answers["owner", "others"].status == 404
+    assert "The report</p>" not in answers["owner", "others"].text
 
 
 def test_a_warehouse_that_cannot_be_asked_is_told_with_what_to_do(answers: dict[tuple[str, str], Answer]) -> None:

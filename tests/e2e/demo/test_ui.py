@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.timeout(700),
     pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: apt-get install chromium"),
 ]
-SCORING_TASKS = ("check_input", "score", "check_drift", "check_performance")
+SCORING_TASKS = ("check_input", "score", "check_drift", "check_performance", "report")
 RETRAINING_TASKS = ("training_set", "train", "log_model", "evaluate", "freeze_baseline", "promote")
 # No sandbox, for CI runs as root; and nothing that looks for hosts other than ours.
 OPTIONS = "no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-component-update"
@@ -71,6 +71,15 @@ def test_a_run_triggered_by_the_form_scores_the_week_asked_for(page: Page, deplo
     page.goto(f"/dags/{SCORE}/runs/{run_id}")
     for task in SCORING_TASKS:
         page.get_by_role("link", name=task, exact=True).first.wait_for()
+
+
+def test_the_weeks_report_is_behind_its_tasks_link(page: Page, deployment: Deployment) -> None:
+    run = next(run for run in deployment.api.runs(SCORE) if run["state"] == "success")
+    page.goto(f"/dags/{SCORE}/runs/{run['dag_run_id']}/tasks/report/details")
+    page.get_by_role("link", name="Weekly report").click()
+    page.get_by_role("heading", name="MORTGAGE_RESPONSE").wait_for()
+    for picture in ("F1 by week and version", "Drift by feature and week", "Mean prediction score by week"):
+        page.get_by_role("img", name=picture).wait_for()
 
 
 def test_the_grid_shows_the_weeks(page: Page) -> None:
