@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from bench import frames, hysteresis, inference, install, loop, parse, read, server, submit, training, wide
+from bench import frames, hysteresis, inference, install, loop, parse, performance, read, server, submit, training, wide
 from bench.figure import Figure
 
 RESULTS = Path(__file__).parents[2] / ".bench" / "results.json"
@@ -17,6 +17,7 @@ BENCHMARKS = {
     "inference": inference.measure,
     "loop": loop.measure,
     "parse": parse.measure,
+    "performance": performance.measure,
     "read": read.measure,
     "server": server.measure,
     "submit": submit.measure,
