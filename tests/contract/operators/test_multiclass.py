@@ -189,6 +189,11 @@ def test_a_labelled_week_is_measured_as_scikit_learn_measures_it(story: Story) -
     assert by_team.to_dict() == pytest.approx(
         dict(zip(TEAMS, f1_score(truth, predicted, average=None, labels=list(TEAMS)), strict=True))
     )
+    profile = story.model.lab.frame_of(
+        f"SELECT PROFILE FROM {story.model.lab.name('SNOWMAKER_PROFILES')} "
+        f"WHERE MODEL_NAME = '{story.model.name}' AND WEEK_START = '{SCORED}' AND FEATURE = 'label'"
+    )["PROFILE"].item()
+    assert Profile.from_json(profile).counts == (*((truth == team).sum() for team in TEAMS), 0, 0)
 
 
 def measured_of(model: Model, week: Week) -> pd.DataFrame:
