@@ -119,13 +119,14 @@ def read_multiclass(rows: Sequence[Row]) -> Measured:
     Of each class precision, recall, f1 and roc_auc against the rest, as of a binary classification. Over all classes
     accuracy, log_loss (of the true class's probability), and the plain means over the classes (``…_macro``), as
     scikit-learn takes them: over the classes that are a label or a prediction of these rows, one that is not defined
-    counting 0; of roc_auc over those that are a label. A label that is none of the classes counts as wrong; the model
-    gave it no chance at all, so it costs log_loss the most that a row can, 36.04.
+    counting 0; of roc_auc over those that are a label. A label that is none of the classes counts as wrong, and as a
+    class of its own of which nothing is right; the model gave it no chance at all, so it costs log_loss the most that a
+    row can, 36.04.
     """
     n, bad = int(rows[0]["N"]), max(int(row["BAD"]) for row in rows)
     if bad:
         return _unmeasured({"N": n, "WRONG": 0, "BAD": bad})
-    known = math.fsum(row["POSITIVES"] for row in rows)
+    unknown = n - round(math.fsum(row["POSITIVES"] for row in rows))
     classes: dict[str, Metrics] = {}
     for row in sorted(rows, key=lambda row: str(row["CLASS"])):
         positives, chosen, tp = row["POSITIVES"], row["CHOSEN"], row["TP"]
@@ -136,13 +137,18 @@ def read_multiclass(rows: Sequence[Row]) -> Measured:
             "roc_auc": _ratio(row["WINS"], positives * (n - positives)),
         }
     seen = [str(row["CLASS"]) for row in rows if row["POSITIVES"] or row["CHOSEN"]]
+    # All labels that are none of the classes together are one more class, of which nothing is right.
+    nothing = [0.0] if unknown else []
     metrics = {
         "accuracy": _ratio(math.fsum(row["TP"] for row in rows), n),
-        **{f"{name}_macro": _mean([classes[label][name] or 0.0 for label in seen]) for name in _AT_A_THRESHOLD},
+        **{
+            f"{name}_macro": _mean([*(classes[label][name] or 0.0 for label in seen), *nothing])
+            for name in _AT_A_THRESHOLD
+        },
         "roc_auc_macro": _mean([found["roc_auc"] for found in classes.values() if found["roc_auc"] is not None]),
-        "log_loss": _ratio(math.fsum((*(row["LOG_LOSS"] for row in rows), (n - known) * _GREATEST_LOSS)), n),
+        "log_loss": _ratio(math.fsum((*(row["LOG_LOSS"] for row in rows), unknown * _GREATEST_LOSS)), n),
     }
-    return Measured(n, n - round(known), bad, metrics, classes)
+    return Measured(n, unknown, bad, metrics, classes)
 
 
 _AT_A_THRESHOLD = ("precision", "recall", "f1")
