@@ -56,7 +56,7 @@ class BinaryClassification(ScoredTask):
 
     def estimate(self, relation: Statement) -> Statement:
         """Add up by tenths of the score what is expected."""
-        return performance.tenths(relation, self.threshold, is_wrong="FALSE", is_good=self.is_good)
+        return performance.tenths(relation, self.threshold, is_wrong="FALSE", is_good=self.is_good, positive="LABEL")
 
     def read(self, rows: Sequence[Mapping[str, Any]]) -> Measured:
         """Read the tenths."""

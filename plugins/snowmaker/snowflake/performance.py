@@ -18,24 +18,32 @@ _EPSILON = "2.220446049250313e-16::FLOAT"
 _GROUP = "WEEK_START, MODEL_VERSION, SEGMENT"
 
 
-def tenths(relation: Statement, threshold: float, *, is_wrong: str, is_good: str, segments: int = 0) -> Statement:
+def tenths(
+    relation: Statement,
+    threshold: float,
+    *,
+    is_wrong: str,
+    is_good: str,
+    positive: str = "IFF(LABEL = 1, 1, 0)",
+    segments: int = 0,
+) -> Statement:
     """Add up what the metrics of a binary classification are made of: a row for each tenth of the scores' range.
 
     ``measured.read_binary`` reads them. WINS are the pairs in the right order, ties a half; PRECISIONS the
     precision at each positive's score. WRONG and BAD count labels and scores that cannot be.
 
-    :param relation: rows of WEEK_START, MODEL_VERSION, LABEL and SCORE, and SEGMENT_0, … if there are segments; a
-        label between 0 and 1 is the chance that it is 1
+    :param relation: rows of WEEK_START, MODEL_VERSION, LABEL and SCORE, and SEGMENT_0, … if there are segments
     :param threshold: score from which class 1 is predicted
     :param is_wrong: the condition that LABEL is wrong
     :param is_good: the condition that SCORE is good
+    :param positive: the expression of how much a row is of class 1: whether it is, or how likely
     :param segments: how many columns to split by
     """
     return _ranked(
         relation,
         segments,
         keys=(),
-        tied=f"SUM(IFF({is_wrong}, 0, LABEL::FLOAT)) AS P, COUNT_IF({is_wrong}) AS WRONG, "
+        tied=f"SUM({positive})::FLOAT AS P, COUNT_IF({is_wrong}) AS WRONG, "
         f"COUNT_IF(NOT COALESCE({is_good}, FALSE)) AS BAD",
         carried=("WRONG", "BAD"),
         key=f"LEAST(FLOOR(SCORE * {CALIBRATION_BINS}), {CALIBRATION_BINS - 1})::FLOAT AS BIN",
