@@ -115,7 +115,7 @@ def test_a_label_that_is_no_class_is_wrong_and_costs_the_most() -> None:
     assert (found.rows, found.wrong) == (4, 1)
     assert found.metrics["accuracy"] == 0.5
     assert found.metrics["log_loss"] == pytest.approx((3 * 0.5 - np.log(EPSILON)) / 4)
-    # As of the labels a, a, b and one of another class. A class that is neither a label nor a prediction counts nowhere.
+    # As of these labels and predictions; a class that is neither counts nowhere.
     labels, predictions = ["a", "a", "b", "?"], ["a", "a", "a", "b"]
     for name in ("recall", "precision", "f1"):
         score = getattr(oracle, f"{name}_score")(labels, predictions, average="macro", zero_division=0)
