@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _LEAST_EXPECTED = 10
 _LEAST_KNOWN = 20
+_SURE = 400
 _BINS_LOOKED_AT = 3
 _TERMS = 500
 
@@ -183,13 +184,20 @@ def _same_rows(baseline: Profile, current: Profile) -> float | None:
 
 
 def _known_categories(baseline: Profile, current: Profile) -> tuple[list[int], list[int]]:
-    """Give both sides' counts of the categories that the baseline knows well, by name, and of the rest.
+    """Give both sides' counts of the categories that are in the list for good reason, by name, and of the rest.
 
-    Of many rare ones those are in the list that happened to be common in the baseline; they are rarer in any
-    other rows.
+    Of many rare ones those are listed that happened to be common in the baseline; they are rarer in any other
+    rows. So one that is about as common as some of the rest may be counts with the rest, unless it has so many
+    rows that chance is a small part of them. How common it is both sides tell together: to go by one would be
+    to choose by luck again.
     """
     names = baseline.bins.categories or ()
-    known = [i for i in sorted(range(len(names)), key=names.__getitem__) if baseline.counts[i] >= _LEAST_KNOWN]
+    listed, others = baseline.values[:-1], baseline.values[-1]
+    rest = min(others, *listed) if listed else 0
+    enough = max(min(rest + 3 * math.sqrt(rest), _SURE), _LEAST_KNOWN) if rest else 0
+    share = baseline.rows / (baseline.rows + current.rows)
+    common = [(before + after) * share >= enough for before, after in zip(listed, current.values, strict=False)]
+    known = [i for i in sorted(range(len(names)), key=names.__getitem__) if common[i]]
 
     def counts(profile: Profile) -> list[int]:
         found = [profile.counts[i] for i in known]

@@ -21,7 +21,7 @@ KINDS = (
     "every category's share changed by two fifths",
     "a tenth of the rows lost their value",
 )
-ZIPF = 1 / np.arange(1, 61)
+ZIPF, LONG_TAIL, EVEN = 1 / np.arange(1, 61), 1 / np.sqrt(np.arange(1, 301)), np.ones(600)
 
 
 def numbers(rows: np.ndarray, edges: np.ndarray | None = None) -> Profile:
@@ -53,7 +53,8 @@ def alarms(baseline_rows: int, week_rows: int, weeks: int) -> int:
             week[f"N{i}"] = numbers(rng.normal(size=week_rows), np.array(baseline[f"N{i}"].bins.edges))
         for i in range(5):
             # Sixty that are all listed, or the sixty that happen to be commonest of many rare ones.
-            shares = ZIPF / ZIPF.sum() if i < 3 else np.full(600, 1 / 600)
+            shares = (ZIPF, ZIPF, LONG_TAIL, LONG_TAIL, EVEN)[i]
+            shares = shares / shares.sum()
             baseline[f"C{i}"], listed = names(rng.multinomial(baseline_rows, shares), 60)
             week[f"C{i}"], _ = names(rng.multinomial(week_rows, shares), 60, listed)
         found += compare(baseline, week, DriftRules())[0].verdict != "ok"
@@ -75,9 +76,9 @@ def test_weeks_without_drift_raise_no_more_false_alarms_than_stated(baseline_row
 
 @pytest.mark.slow
 @pytest.mark.parametrize("week_rows", [5, 50, 500, 5000])
-@pytest.mark.parametrize("baseline_rows", [300, 2000, 20_000])
+@pytest.mark.parametrize("baseline_rows", [300, 2000, 10_000])
 def test_many_weeks_without_drift_raise_no_more_false_alarms_than_stated(baseline_rows: int, week_rows: int) -> None:
-    check_alarms(baseline_rows, week_rows, weeks=2000)
+    check_alarms(baseline_rows, week_rows, weeks=1000)
 
 
 @cache
