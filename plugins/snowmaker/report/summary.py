@@ -62,13 +62,13 @@ def degradations(checks: Mapping[str, Mapping[str, Any] | None]) -> tuple[str, .
 def _drift(data: ReportData) -> Judgement:
     cells = data.drift.of_week(data.week)
     if not data.has_baseline:
-        return Judgement("Drift", None, f"version {data.version} has no frozen baseline yet")
+        return Judgement("Drift", None, f"Version {data.version} has no frozen baseline yet")
     if not cells:
-        return Judgement("Drift", None, "not judged this week")
+        return Judgement("Drift", None, "Not judged this week")
     feature, worst = cells[0]
     reason = f"{metric_name(worst.metric)} of {clipped(feature)} is {number(worst.value)}"
     if worst.verdict == "ok":
-        return Judgement("Drift", "ok", f"nothing moved beyond its bounds; the nearest: {reason}")
+        return Judgement("Drift", "ok", f"Nothing is beyond its bounds; the nearest: {reason}")
     others = f", and {data.drift.moved - 1} more moved" if data.drift.moved > 1 else ""
     return Judgement("Drift", worst.verdict, f"{reason}{others}")
 
@@ -78,9 +78,9 @@ def _performance(data: ReportData) -> Judgement:
     if newest is None:
         estimates = [point for point in data.performance.points if point.estimate and point.value is not None]
         if not estimates:
-            return Judgement("Performance", None, "no labels have come yet")
+            return Judgement("Performance", None, "No labels have come yet")
         last = max(estimates, key=lambda point: point.week)
-        return Judgement("Performance", None, f"no labels have come yet; {metric} is estimated at {number(last.value)}")
+        return Judgement("Performance", None, f"No labels have come yet; {metric} is estimated at {number(last.value)}")
     beside = f", {number(newest.reference)} on its holdout" if newest.reference is not None else ""
     reason = f"{metric} of {newest.version} is {number(newest.value)} in the week of {newest.week}{beside}"
     return Judgement("Performance", newest.verdict, reason)

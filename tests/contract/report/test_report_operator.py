@@ -159,8 +159,8 @@ def test_a_week_scored_anew_is_told_by_the_version_reported(schema: SnowflakeCon
 
 def test_the_first_week_of_a_new_model_has_a_report(schema: SnowflakeConnection) -> None:
     html = report(Year.of(schema, "Brand new"))
-    assert "version V2 has no frozen baseline yet" in html
-    assert "no labels have come yet" in html
+    assert "Version V2 has no frozen baseline yet" in html
+    assert "No labels have come yet" in html
 
 
 def test_of_many_features_the_worst_are_shown_and_the_others_counted(schema: SnowflakeConnection) -> None:
