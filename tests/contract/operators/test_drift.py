@@ -3,6 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.spatial.distance import jensenshannon
+from scipy.stats import ks_2samp, wasserstein_distance
+from scipy.stats.contingency import association
 
 from snowmaker.degradation import Degraded
 from snowmaker.drift import Degradation, DriftRules, Threshold
@@ -12,7 +15,7 @@ from snowmaker.profile import Profile
 from snowmaker.snowflake.statement import Statement
 
 from .lab import Lab, Model, degraded_events, fresh, task_context
-from .weekly_data import FEATURES, HOLDOUT, ROWS, SHIFTED, TWIN, UNSEEN
+from .weekly_data import FEATURES, HOLDOUT, ROWS, SHIFTED, TWIN, UNSEEN, WEEKS
 
 RUN = ["RUN_ID", "WRITTEN_AT"]
 """What two runs write differently."""
@@ -235,3 +238,76 @@ def test_a_feature_with_the_scores_name_is_refused(lab: Lab, model: Model) -> No
     source = type(model.source).of(view, week_column='"Applied on"', label="APPROVED", numeric=['"score"'])
     with pytest.raises(InputDataError, match=r"feature score .* rename it in a view"):
         model.check_input(source=source, week=str(TWIN), model_version="GOOD")
+
+
+def test_what_the_warehouse_counts_gives_scipys_metrics_on_the_same_rows(lab: Lab, model: Model) -> None:
+    score_and_check(model, SHIFTED[0])
+    found = drift(model).set_index(["FEATURE", "METRIC"])["VALUE"]
+    base, week = (lab.frame[lab.frame["week"] == str(w)] for w in (HOLDOUT, SHIFTED[0]))
+    frozen = profiles(model)
+    edges = frozen["INCOME"].bins.edges
+    x, y = (rows["INCOME"].dropna().to_numpy(float) for rows in (base, week))
+    places = [np.searchsorted(edges, values) for values in (x, y)]
+    bins = [[*np.bincount(place, minlength=10), ROWS - place.size] for place in places]
+    assert found["INCOME", "jensen_shannon"] == pytest.approx(jensenshannon(*bins, base=2), rel=1e-9)
+    assert found["INCOME", "kolmogorov_smirnov"] == pytest.approx(ks_2samp(*places).statistic, rel=1e-9)
+    means = np.array([x[places[0] == place].mean() for place in range(10)])
+    moved = wasserstein_distance(means[places[0]], means[places[1]]) / x.std()
+    assert found["INCOME", "wasserstein"] == pytest.approx(moved, rel=1e-9)
+    assert found["INCOME", "mean_difference"] == pytest.approx((y.mean() - x.mean()) / x.std(), rel=1e-9)
+    names = frozen["COUNTY"].bins.categories
+    counts = [
+        [*(int((rows["COUNTY"] == name).sum()) for name in names), 0, int(rows["COUNTY"].isna().sum())]
+        for rows in (base, week)
+    ]
+    counts[1][-2] = ROWS - sum(counts[1])
+    assert found["COUNTY", "chi_squared"] == pytest.approx(association(np.array(counts), correction=False), rel=1e-9)
+    assert found["COUNTY", "new_category_share"] == pytest.approx(counts[1][-2] / (ROWS - counts[1][-1]), rel=1e-9)
+
+
+def test_a_baseline_can_be_made_of_the_first_weeks_that_a_version_scores(lab: Lab) -> None:
+    model = lab.model("good")
+    model.score(WEEKS[3], model_version="GOOD")
+    early = model.check_drift(WEEKS[3], "GOOD", baseline_weeks=2)
+    assert (early["verdict"], early["worst_feature"], early["degraded"], early["since"]) == (None, None, False, None)
+    assert score_and_check(model, HOLDOUT, baseline_weeks=2)["verdict"] == "ok"
+    frozen = profiles(model)
+    assert (frozen["INCOME"].rows, frozen["INCOME"].weeks, frozen["score"].rows) == (2 * ROWS, 2, 2 * ROWS)
+    # Later weeks are held against those two, and the baseline stays as it is.
+    assert score_and_check(model, SHIFTED[0], baseline_weeks=2)["worst_feature"] == "INCOME"
+    assert profiles(model) == frozen
+    rows = drift(model)
+    assert rows[rows["METRIC"] == "row_count_change"]["VALUE"].tolist() == [0.0, 0.0]
+
+
+def test_while_its_last_retraining_is_fresh_a_degraded_model_is_told_of_without_an_event(model: Model) -> None:
+    rule = {"degraded_when": Degradation(breaches=1, of_weeks=1)}
+    model.make_champion("GOOD", week=TWIN)
+    for weeks, asked in ((2, False), (1, True)):
+        context = task_context()
+        result = score_and_check(model, SHIFTED[0], context, cool_down_weeks=weeks, **rule)
+        assert (result["degraded"], result["since"]) == (True, str(SHIFTED[0]))
+        assert bool(degraded_events(context, "drift")) is asked
+
+
+def test_a_feature_can_have_thresholds_of_its_own_or_be_shown_only(model: Model) -> None:
+    shown = score_and_check(model, SHIFTED[0], rules=DriftRules(ignored=frozenset({"INCOME", "COUNTY", "score"})))
+    assert shown["verdict"] == "ok"
+    own = DriftRules(metrics={}, features={"INCOME": {"missing_rate_change": Threshold(0.5, 0.9)}})
+    result = model.check_drift(SHIFTED[0], "GOOD", rules=own)
+    assert (result["verdict"], result["worst_feature"], result["worst_metric"]) == (
+        "ok",
+        "INCOME",
+        "missing_rate_change",
+    )
+
+
+def test_checked_again_a_week_keeps_what_is_known_of_its_labels(model: Model) -> None:
+    score_and_check(model, TWIN)
+    model.check_performance(TWIN.shift(2), "GOOD")
+    labels = drift(model)
+    labels = labels[labels["FEATURE"] == "label"].reset_index(drop=True)
+    assert set(labels["VALUE"]) == {0.0}
+    model.check_drift(TWIN, "GOOD")
+    after = drift(model)
+    pd.testing.assert_frame_equal(after[after["FEATURE"] == "label"].reset_index(drop=True), labels)
