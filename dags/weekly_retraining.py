@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, Param, XComArg
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, BaseOperator, CronTriggerTimetable, Param, XComArg
 
 from snowmaker import settings
 from snowmaker.hyperparameters import combinations
 from snowmaker.notifications.callbacks import notification_callbacks
+from snowmaker.operators.alert import AlertOperator
 from snowmaker.operators.baseline import FreezeBaselineOperator
 from snowmaker.operators.choice import ChooseTrainingOperator
 from snowmaker.operators.log_model import LogModelOperator
+from snowmaker.operators.monitor import ModelMonitorOperator
 from snowmaker.operators.promotion import EvaluateChallengerOperator, PromoteModelOperator
 from snowmaker.operators.sagemaker import SageMakerTrainOperator
 from snowmaker.operators.training_set import CreateTrainingSetOperator
@@ -79,6 +82,27 @@ def train(pipeline: Pipeline, training_set: XComArg) -> XComArg:
     )
     trained >> choose
     return choose.output
+
+
+def watch(pipeline: Pipeline, **monitored: Any) -> list[BaseOperator]:
+    """Wire what Snowflake itself watches: the new champion's monitor, and the alerts."""
+    snowflake, conn_id = pipeline.monitoring.snowflake, pipeline.snowflake.conn_id
+    tasks: list[BaseOperator] = [
+        AlertOperator(task_id=f"alert_{place}", alert_name=name, definition=definition, snowflake_conn_id=conn_id)
+        for place, (name, definition) in enumerate(pipeline.alerts.items(), start=1)
+    ]
+    if options := pipeline.monitoring.monitor_options:
+        monitor = ModelMonitorOperator(
+            task_id="monitor",
+            predictions_table=pipeline.predictions_table.quoted,
+            options=options,
+            others=snowflake.other_versions,
+            task=pipeline.task,
+            threshold=pipeline.model.threshold,
+            **monitored,
+        )
+        tasks.append(monitor)
+    return tasks
 
 
 def weekly_retraining(pipeline: Pipeline) -> DAG:
@@ -191,6 +215,8 @@ def weekly_retraining(pipeline: Pipeline) -> DAG:
             **model,
         )
         [freeze_baseline, evaluate] >> promote
+        for task in watch(pipeline, source=source, model_version=log_model["model_version"], **holdout, **model):
+            promote >> task
     return dag
 
 

@@ -4,28 +4,83 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param
 
 from snowmaker.notifications.callbacks import notification_callbacks
 from snowmaker.operators.drift import DriftCheckOperator
+from snowmaker.operators.monitor_drift import MonitorDriftCheckOperator
+from snowmaker.operators.monitor_performance import MonitorPerformanceCheckOperator
 from snowmaker.operators.performance import PerformanceCheckOperator
 from snowmaker.operators.report import WeeklyReportOperator
 from snowmaker.operators.scoring import BatchInferenceOperator, CheckInputOperator
+from snowmaker.operators.weekly_check import WeeklyCheckOperator
 from snowmaker.pipeline import Pipeline, load_pipelines
-from snowmaker.verdicts import Degradation
 
 PIPELINES = Path(__file__).parents[1] / "include" / "pipelines"
 
 
+def check_by_sql(pipeline: Pipeline, **common: Any) -> list[WeeklyCheckOperator]:
+    """Wire the two checks by Snowmaker's own statements."""
+    drift, performance = pipeline.monitoring.drift, pipeline.monitoring.performance
+    common |= {"segments": pipeline.monitoring.segments}
+    return [
+        DriftCheckOperator(
+            task_id="check_drift",
+            rules=pipeline.drift_rules,
+            baseline_weeks=drift.baseline_weeks,
+            bins=drift.bins,
+            categories=drift.categories,
+            degraded_when=drift.degraded_when.rule,
+            **common,
+        ),
+        PerformanceCheckOperator(
+            task_id="check_performance",
+            label_delay_weeks=pipeline.source.label_delay_weeks,
+            lookback_weeks=performance.lookback_weeks,
+            estimate=performance.estimate,
+            metric=pipeline.metric,
+            thresholds=pipeline.performance_thresholds,
+            threshold=pipeline.model.threshold,
+            degraded_when=performance.degraded_when.rule,
+            task=pipeline.task,
+            **common,
+        ),
+    ]
+
+
+def check_by_monitors(pipeline: Pipeline, **common: Any) -> list[WeeklyCheckOperator]:
+    """Wire the two checks by Snowflake's model monitors."""
+    monitoring = pipeline.monitoring
+    return [
+        MonitorDriftCheckOperator(
+            task_id="check_drift",
+            rules=pipeline.drift_rules,
+            segments=monitoring.segments,
+            wait_minutes=monitoring.snowflake.wait_minutes,
+            degraded_when=monitoring.drift.degraded_when.rule,
+            **common,
+        ),
+        MonitorPerformanceCheckOperator(
+            task_id="check_performance",
+            label_delay_weeks=pipeline.source.label_delay_weeks,
+            lookback_weeks=monitoring.performance.lookback_weeks,
+            metric=pipeline.metric,
+            thresholds=pipeline.performance_thresholds,
+            degraded_when=monitoring.performance.degraded_when.rule,
+            task=pipeline.task,
+            **common,
+        ),
+    ]
+
+
+CHECKS = {"snowmaker": check_by_sql, "snowflake_monitor": check_by_monitors}
+
+
 def weekly_scoring(pipeline: Pipeline) -> DAG:
     """Wire the weekly scoring of one model."""
-    monitoring, notify = (
-        pipeline.monitoring,
-        notification_callbacks(pipeline.destinations, model=pipeline.model_name.quoted),
-    )
-    drift, performance = monitoring.drift, monitoring.performance
-    task = {"task": pipeline.task, "threshold": pipeline.model.threshold}
+    notify = notification_callbacks(pipeline.destinations, model=pipeline.model_name.quoted)
     common = {
         "source": pipeline.source_table,
         "model_name": pipeline.model_name.quoted,
@@ -69,38 +124,24 @@ def weekly_scoring(pipeline: Pipeline) -> DAG:
         )
         settled = {"week": check_input.output["week"], "model_version": check_input.output["model_version"]}
         predictions = pipeline.predictions_table.quoted
-        checked = {
-            "predictions_table": predictions,
-            "segments": monitoring.segments,
-            "degraded_asset": Asset(**pipeline.degraded_asset),
-            "cool_down_weeks": monitoring.cool_down_weeks,
-            "on_success_callback": notify.on_check,
-        }
-        score = BatchInferenceOperator(task_id="score", predictions_table=predictions, **task, **settled, **common)
-        check_drift = DriftCheckOperator(
-            task_id="check_drift",
-            rules=pipeline.drift_rules,
-            baseline_weeks=drift.baseline_weeks,
-            bins=drift.bins,
-            categories=drift.categories,
-            degraded_when=Degradation(drift.degraded_when.breaches, drift.degraded_when.of_weeks),
-            **checked,
+        score = BatchInferenceOperator(
+            task_id="score",
+            predictions_table=predictions,
+            task=pipeline.task,
+            threshold=pipeline.model.threshold,
             **settled,
             **common,
         )
-        check_performance = PerformanceCheckOperator(
-            task_id="check_performance",
-            label_delay_weeks=pipeline.source.label_delay_weeks,
-            lookback_weeks=performance.lookback_weeks,
-            estimate=performance.estimate,
-            metric=pipeline.metric,
-            thresholds=pipeline.performance_thresholds,
-            degraded_when=Degradation(performance.degraded_when.breaches, performance.degraded_when.of_weeks),
-            **checked,
-            **task,
+        checks = CHECKS[pipeline.monitoring.engine](
+            pipeline,
+            predictions_table=predictions,
+            degraded_asset=Asset(**pipeline.degraded_asset),
+            cool_down_weeks=pipeline.monitoring.cool_down_weeks,
+            on_success_callback=notify.on_check,
             **settled,
             **common,
         )
+        check_drift, check_performance = checks
         report = WeeklyReportOperator(
             task_id="report",
             metric=pipeline.metric,
@@ -109,7 +150,7 @@ def weekly_scoring(pipeline: Pipeline) -> DAG:
             **settled,
             **common,
         )
-        score >> [check_drift, check_performance] >> report
+        score >> checks >> report
     return dag
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from snowmaker.snowflake.identifiers import Identifier
 
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
     from snowmaker.source import Source
 
+Others = Literal["keep", "suspend", "drop"]
+"""What becomes of the monitors of other versions."""
 MOST_MONITORS, MOST_FEATURES, MOST_SEGMENTS = 250, 500, 5
 ONE_DAY = "1 day"
 _INTERVAL = re.compile(r"(\d{1,9})\s+(second|minute|hour|day)s?", re.IGNORECASE)
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 _LEAST_REFRESH = 60
+_ZONELESS = ("DATE", "TIMESTAMP_NTZ")
 _TEXT = ("VARCHAR", "TEXT", "STRING", "CHAR")
 
 
@@ -94,6 +97,12 @@ def check_monitored(source: Source, options: MonitorOptions, types: Mapping[str,
         )
     if clash := sorted({feature.column.name for feature in source.features} & set(taken)):
         raise ValueError(f"feature {clash[0]} of {table} has the name of a scored row's column; rename it in a view")
+    if not types[source.week_column.name].upper().startswith(_ZONELESS):
+        raise ValueError(
+            f"week column {source.week_column.name} of {table} is {types[source.week_column.name]}, whose day depends "
+            f"on the time zone of the session, and a monitor refreshes in another one; cast it to DATE or "
+            f"TIMESTAMP_NTZ in a view"
+        )
     there = [*(column.name for column in source.key), *(feature.column.name for feature in source.features)]
     for column in options.segment_columns:
         if column.name not in there:

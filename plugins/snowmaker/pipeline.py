@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from snowmaker.exceptions import PipelineError, SnowmakerError
 from snowmaker.hyperparameters import check_names
 from snowmaker.metrics import Metric
+from snowmaker.monitor_metrics import check_rules, performance_metrics
 from snowmaker.performance import PerformanceThresholds
 from snowmaker.pipeline_base import Section
 from snowmaker.pipeline_monitoring import MonitoringSection
@@ -39,6 +40,7 @@ from snowmaker.week import Weekday
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from snowmaker.alert_definition import AlertDefinition
     from snowmaker.drift import DriftRules
 
 
@@ -103,6 +105,7 @@ class Pipeline(Section):
             ("performance.", lambda: monitoring.performance.thresholds(self.metric)),
             ("drift: ", lambda: self.drift_rules),
             ("segments: ", self._check_segments),
+            ("snowflake: ", self._check_snowflake),
         ):
             try:
                 check()
@@ -116,6 +119,12 @@ class Pipeline(Section):
         for segment in self.monitoring.segments:
             if Identifier.parse(segment).name not in known:
                 raise ValueError(f"{segment} is neither a feature nor in source.key; choose of {', '.join(known)}")
+
+    def _check_snowflake(self) -> None:
+        _ = self.monitoring.monitor_options, self.alerts
+        if self.monitoring.engine == "snowflake_monitor":
+            check_rules(self.source_table, self.drift_rules)
+            performance_metrics(self.task, self.metric)
 
     @property
     def metric(self) -> Metric:
@@ -168,6 +177,19 @@ class Pipeline(Section):
     def costs_table(self) -> QualifiedName:
         """The table with a row about each training job's cost, beside the model."""
         return self.model_name.sibling(tables.RUN_COSTS)
+
+    @property
+    def alerts(self) -> dict[str, AlertDefinition]:
+        """The alerts in Snowflake, by full name."""
+        snowflake = self.monitoring.snowflake
+        if snowflake is None:
+            return {}
+        return {
+            self.table(f"{self.name}_{alert.metric}_alert").quoted: alert.definition(
+                self.model_name, snowflake.warehouse
+            )
+            for alert in snowflake.alerts
+        }
 
     @property
     def destinations(self) -> list[dict[str, Any]]:

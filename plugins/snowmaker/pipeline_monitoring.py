@@ -6,17 +6,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from snowmaker.alert_definition import AlertDefinition
 from snowmaker.drift import DriftRules
 from snowmaker.drift_metrics import METRICS
 from snowmaker.metrics import RELATIVE, Metric
+from snowmaker.monitor_options import MonitorOptions, Others
 from snowmaker.performance import PerformanceThresholds
 from snowmaker.pipeline_base import Column, Section
 from snowmaker.profile import LABEL, ROWS, SCORE
+from snowmaker.snowflake.alert import metric_beyond
 from snowmaker.snowflake.identifiers import Identifier
-from snowmaker.verdicts import Threshold
+from snowmaker.verdicts import Degradation, Threshold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from snowmaker.snowflake.identifiers import QualifiedName
 
 Engine = Literal["snowmaker", "snowflake_monitor"]
 PSEUDO_FEATURES = (SCORE, LABEL, ROWS)
@@ -50,6 +55,11 @@ class DegradedWhen(Section):
         if self.breaches > self.of_weeks:
             raise ValueError(f"breaches ({self.breaches}) cannot happen in of_weeks ({self.of_weeks}); raise of_weeks")
         return self
+
+    @property
+    def rule(self) -> Degradation:
+        """The rule as the checks take it."""
+        return Degradation(self.breaches, self.of_weeks)
 
 
 class ThresholdSection(Section):
@@ -166,13 +176,70 @@ class PerformanceSection(Section):
         return thresholds
 
 
+class AlertSection(Section):
+    """A mail that Snowflake itself sends as long as a metric of the champion is beyond a bound."""
+
+    metric: Metric
+    below: float | None = Field(None, description="Least value that is good; not for errors.")
+    above: float | None = Field(None, description="Greatest value that is good, of an error.")
+    integration: Column = Field(description="Notification integration of type EMAIL.")
+    recipients: tuple[str, ...] = Field(min_length=1)
+    schedule: str = Field("0 9 * * MON", description="Cron (UTC) by which Snowflake looks.")
+
+    def definition(self, model: QualifiedName, warehouse: str) -> AlertDefinition:
+        """Return the alert on a model.
+
+        :raises ValueError: naming what contradicts itself
+        """
+        return AlertDefinition(
+            condition=metric_beyond(model, self.metric, below=self.below, above=self.above),
+            warehouse=warehouse,
+            integration=self.integration,
+            recipients=self.recipients,
+            subject=f"{model.object.name}: {self.metric}",
+            schedule=self.schedule,
+        )
+
+
+class SnowflakeMonitoringSection(Section):
+    """What Snowflake itself watches: a model monitor of the champion, and alerts."""
+
+    warehouse: Column = Field(description="Warehouse of the monitor's refreshes and of the alerts.")
+    monitor: bool = Field(True, description="Keep a model monitor of each champion.")
+    refresh_interval: str = Field("1 hour", description="How often the monitor reads new rows and labels.")
+    other_versions: Others = Field("suspend", description="What becomes of earlier champions' monitors.")
+    wait_minutes: int = Field(180, ge=1, description="How long a check waits until the monitor has seen the week.")
+    alerts: tuple[AlertSection, ...] = ()
+
+
 class MonitoringSection(Section):
     """When a version counts as degraded."""
 
     engine: Engine = Field("snowmaker", description="snowflake_monitor: verdicts from Snowflake's model monitors.")
-    segments: tuple[Column, ...] = Field((), max_length=5, description="Columns whose values are checked one by one.")
+    snowflake: SnowflakeMonitoringSection | None = Field(None, description="Default: neither monitor nor alerts.")
+    segments: tuple[Column, ...] = Field(
+        (), max_length=5, description="Features or key columns whose values are checked one by one."
+    )
     cool_down_weeks: int = Field(
         2, ge=0, le=52, description="So many weeks after a retraining no other one is asked for."
     )
     drift: DriftSection = DriftSection()
     performance: PerformanceSection = PerformanceSection()
+
+    @model_validator(mode="after")
+    def _check(self) -> MonitoringSection:
+        if self.engine == "snowflake_monitor" and not (self.snowflake and self.snowflake.monitor):
+            raise ValueError("engine snowflake_monitor asks model monitors; add snowflake: {warehouse: …}")
+        return self
+
+    @property
+    def monitor_options(self) -> MonitorOptions | None:
+        """How the champion's model monitor works; None: there is none.
+
+        :raises ValueError: if Snowflake does not allow it
+        """
+        if self.snowflake is None or not self.snowflake.monitor:
+            return None
+        return MonitorOptions(
+            self.snowflake.warehouse, refresh_interval=self.snowflake.refresh_interval, segments=self.segments
+        )

@@ -11,6 +11,9 @@ import yaml
 from airflow.sdk import DAG
 
 from snowmaker.drift import DriftRules
+from snowmaker.monitor_options import MonitorOptions
+from snowmaker.operators.monitor_drift import MonitorDriftCheckOperator
+from snowmaker.operators.monitor_performance import MonitorPerformanceCheckOperator
 from snowmaker.performance import PerformanceThresholds
 from snowmaker.pipeline import Pipeline
 from snowmaker.pipeline_sections import TrainingSection
@@ -186,3 +189,44 @@ def test_people_are_told_of_what_they_asked_for(scoring: DAG) -> None:
         checks = [str(one) for callback in task.on_success_callback for one in callback.destinations]
         is_check = task.task_id in ("check_drift", "check_performance")
         assert checks == (["slack (connection slack_default)"] if is_check else [])
+
+
+WATCHED: dict[str, Any] = {
+    "engine": "snowflake_monitor",
+    "segments": ["LOAN_TYPE_NAME"],
+    "snowflake": {
+        "warehouse": "compute_wh",
+        "refresh_interval": "2 hours",
+        "other_versions": "drop",
+        "wait_minutes": 17,
+        "alerts": [{"metric": "f1", "below": 0.7, "integration": "mail", "recipients": ["ann@example.com"]}],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def watched() -> dict[str, DAG]:
+    """Build both DAGs of the mortgage pipeline, watched by Snowflake itself."""
+    pipeline = Pipeline.model_validate({**MORTGAGE, "monitoring": WATCHED})
+    return {
+        name: runpy.run_path(str(REPOSITORY / "dags" / f"{name}.py"))[name](pipeline)
+        for name in ("weekly_scoring", "weekly_retraining")
+    }
+
+
+def test_the_verdicts_are_the_monitors_where_that_is_asked_for(watched: dict[str, DAG]) -> None:
+    drift, performance = (watched["weekly_scoring"].get_task(f"check_{cause}") for cause in ("drift", "performance"))
+    assert isinstance(drift, MonitorDriftCheckOperator)
+    assert isinstance(performance, MonitorPerformanceCheckOperator)
+    assert (drift.wait_minutes, tuple(drift.segments), performance.metric) == (17, ("LOAN_TYPE_NAME",), "f1")
+    assert watched["weekly_scoring"].get_task("report").upstream_task_ids >= {"check_drift", "check_performance"}
+
+
+def test_a_new_champion_gets_its_monitor_and_alerts(watched: dict[str, DAG]) -> None:
+    retraining = watched["weekly_retraining"]
+    assert retraining.get_task("promote").downstream_task_ids == {"alert_1", "monitor"}
+    monitor, alert = retraining.get_task("monitor"), retraining.get_task("alert_1")
+    assert monitor.options == MonitorOptions("compute_wh", refresh_interval="2 hours", segments=("LOAN_TYPE_NAME",))
+    assert (monitor.others, monitor.predictions_table) == ("drop", '"ML"."MORTGAGE"."MORTGAGE_PREDICTIONS"')
+    assert alert.alert_name == '"ML"."MORTGAGE"."MORTGAGE_F1_ALERT"'
+    assert (alert.definition.recipients, alert.definition.subject) == (("ann@example.com",), "MORTGAGE_RESPONSE: f1")

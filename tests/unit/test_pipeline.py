@@ -80,6 +80,32 @@ def write(folder: Path, change: dict[str, Any], name: str = "p.yaml") -> Path:
             {"monitoring/segments": ["STATE_NAME"]},
             "monitoring.segments: STATE_NAME is neither a feature nor in source.key; choose of LOAN_ID, LOAN_TYPE_NAME",
         ),
+        ({"monitoring/engine": "snowflake_monitor"}, "engine snowflake_monitor asks model monitors; add snowflake:"),
+        (
+            {"monitoring/engine": "snowflake_monitor", "monitoring/snowflake": {"warehouse": "W", "monitor": False}},
+            "engine snowflake_monitor asks model monitors; add snowflake:",
+        ),
+        (
+            {
+                "monitoring/engine": "snowflake_monitor",
+                "monitoring/snowflake": {"warehouse": "W"},
+                "monitoring/drift/metrics": {"hellinger": {"warn": 0.1, "breach": 0.2}},
+            },
+            "monitoring.snowflake: drift of every feature: a model monitor has no hellinger; choose of psi",
+        ),
+        (
+            {"monitoring/snowflake": {"warehouse": "W", "refresh_interval": "now and then"}},
+            "monitoring.snowflake: refresh_interval is 'now and then'; write a number of seconds",
+        ),
+        (
+            {
+                "monitoring/snowflake": {
+                    "warehouse": "W",
+                    "alerts": [{"metric": "f1", "integration": "MAIL", "recipients": ["ann@example.com"]}],
+                }
+            },
+            "monitoring.snowflake: alert on f1: below is None and above is None; give exactly one of them",
+        ),
         ({"notifications": [{"to": "smtp", "on": ["breach"]}]}, "mail, and only mail, has recipients"),
         ({"notifications": [{"to": "pigeon", "on": ["breach"]}]}, "notifications.0.to: found 'pigeon'"),
         ({"notifications": [{"to": "slack", "on": []}]}, "notifications.0.on"),

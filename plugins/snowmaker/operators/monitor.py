@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from snowmaker.exceptions import InputDataError, MonitorError
 from snowmaker.hooks.model_registry import calling, read_state
-from snowmaker.monitor_options import MOST_MONITORS, check_monitored
+from snowmaker.monitor_options import MOST_MONITORS, Others, check_monitored
 from snowmaker.monitor_state import MonitorState, comment, steps_to
 from snowmaker.operators.base import WarehouseOperator, ensure_columns
 from snowmaker.scored_task import scored_task
 from snowmaker.snowflake import monitor as monitor_sql
 from snowmaker.snowflake import monitor_source, scoring
 from snowmaker.snowflake.identifiers import Identifier, QualifiedName
-from snowmaker.snowflake.source_rows import describe_columns
 from snowmaker.week import Week
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from snowmaker.snowflake.statement import Statement
     from snowmaker.source import Source
 
-Others = Literal["keep", "suspend", "drop"]
 MONITOR, SOURCE, BASELINE = "MONITOR", "MONITORED", "MONITOR_BASELINE"
 
 
@@ -119,15 +117,9 @@ class ModelMonitorOperator(WarehouseOperator):
         }
 
     def _check_source(self, session: WarehouseSession) -> None:
-        ensure_columns(session, self.source, label_rule=self.scored_task.label)
-        described = session.rows(describe_columns(self.source.table))
+        types = ensure_columns(session, self.source, label_rule=self.scored_task.label)
         try:
-            check_monitored(
-                self.source,
-                self.options,
-                {str(row["name"]): str(row["type"]) for row in described},
-                self.scored_task.columns,
-            )
+            check_monitored(self.source, self.options, types, self.scored_task.columns)
         except ValueError as error:
             raise InputDataError(str(error)) from None
 
