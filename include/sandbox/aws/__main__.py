@@ -44,4 +44,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    # What is kept is on the disk. To free what moto has made takes the interpreter longer than all else of the end.
+    os._exit(code)

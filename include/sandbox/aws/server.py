@@ -7,6 +7,7 @@ with a 400 that names the call: botocore repeats a 500, and a pretended success 
 from __future__ import annotations
 
 import fcntl
+import functools
 import json
 import re
 import threading
@@ -35,6 +36,7 @@ LOOPBACK = "127.0.0.1"
 _HOSTS = re.compile(r"(127\.0\.0\.1|\[::1\]|localhost|[a-z0-9.-]+\.localhost)(:\d+)?", re.IGNORECASE)
 _SERVICES = frozenset({"s3", "secretsmanager", "sagemaker", "logs", "iam", "sts"})
 _LARGEST_REQUEST = 16 << 20
+_SECONDS_TO_NOTICE_THE_END = 0.05
 _TRUST_SAGEMAKER = json.dumps(
     {
         "Version": "2012-10-17",
@@ -83,7 +85,8 @@ class AwsSandbox:
         runner.restore()
         sagemaker_api.install(runner)
         iam_api.install()
-        self._thread = threading.Thread(target=self._server.serve_forever, name="aws-sandbox", daemon=True)
+        serve = functools.partial(self._server.serve_forever, poll_interval=_SECONDS_TO_NOTICE_THE_END)
+        self._thread = threading.Thread(target=serve, name="aws-sandbox", daemon=True)
 
     def provision(self, *, region: str, bucket: str, role: str) -> str:
         """Create the bucket and the training role where they are missing; return the role's ARN."""
