@@ -41,8 +41,8 @@ def _is_unset(alias: exp.Alias) -> bool:
     return isinstance(operand := alias.this.args.get("this"), exp.Expr) and operand.this == "UNSET"
 
 
-def _is_of_literal(cast: exp.Cast) -> bool:
-    return isinstance(cast.this, exp.Literal)
+def _is_to_zoned_timestamp(cast: exp.Cast) -> bool:
+    return cast.to.this in {_Type.TIMESTAMPTZ, _Type.TIMESTAMPLTZ}
 
 
 def _is_of_json(cast: exp.Cast) -> bool:
@@ -84,7 +84,7 @@ _ACTS_ON: dict[str, dict[type[exp.Expr], _Condition]] = {
     "sequence_nextval": {exp.Column: lambda column: column.name.upper() == "NEXTVAL"},
     "values_columns": {exp.Values: _always},
     "to_date": {exp.Anonymous: _is_call_of("TO_DATE")},
-    "timestamp_offsets": {exp.Cast: _is_of_literal},
+    "timestamp_offsets": {exp.Cast: _is_to_zoned_timestamp},
     "to_decimal": {exp.ToNumber: _always},
     "to_timestamp": {
         exp.UnixToTime: _always,
