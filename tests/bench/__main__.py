@@ -6,11 +6,26 @@ import json
 import sys
 from pathlib import Path
 
-from bench import frames, hysteresis, inference, install, loop, parse, performance, read, server, submit, training, wide
+from bench import (
+    drift,
+    frames,
+    hysteresis,
+    inference,
+    install,
+    loop,
+    parse,
+    performance,
+    read,
+    server,
+    submit,
+    training,
+    wide,
+)
 from bench.figure import Figure
 
 RESULTS = Path(__file__).parents[2] / ".bench" / "results.json"
 BENCHMARKS = {
+    "drift": drift.measure,
     "frames": frames.measure,
     "hysteresis": hysteresis.measure,
     "install": install.measure,
