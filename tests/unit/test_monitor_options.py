@@ -66,6 +66,11 @@ def test_a_source_that_cannot_be_monitored_is_refused(
         check_monitored(SOURCE, options, TYPES, taken)
 
 
+def test_a_week_that_depends_on_the_sessions_time_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"week column D of .* is TIMESTAMP_LTZ\(9\), whose day depends on .* cast it"):
+        check_monitored(SOURCE, OPTIONS, {**TYPES, "D": "TIMESTAMP_LTZ(9)"}, ())
+
+
 def test_more_features_than_a_monitor_takes_are_refused() -> None:
     wide = Source.of("ml.loans.t", week_column="d", label="y", numeric=[f"f{i}" for i in range(501)])
     with pytest.raises(ValueError, match=r"has 501 features; a monitor takes 500 at most.* engine snowmaker"):

@@ -7,15 +7,13 @@ have a prefix; all others are features.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING
 
 from snowmaker.snowflake.identifiers import Identifier
 from snowmaker.snowflake.literals import inlined
 from snowmaker.snowflake.scoring import scored_rows
-from snowmaker.snowflake.source_rows import identified_rows, in_weeks, model_argument
+from snowmaker.snowflake.source_rows import identified_rows_where, in_weeks, model_argument
 from snowmaker.snowflake.statement import IS_FINITE, Statement, listed
-from snowmaker.week import Week
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,11 +22,11 @@ if TYPE_CHECKING:
     from snowmaker.snowflake.identifiers import QualifiedName
     from snowmaker.snowflake.scoring import ScoreMethod
     from snowmaker.source import Feature, Source
+    from snowmaker.week import Week
 
 TIME, ROW_ID, SCORE, PREDICTION, LABEL = (
     Identifier(f"SNOWMAKER_{name}") for name in ("WEEK", "ROW_ID", "SCORE", "PREDICTION", "LABEL")
 )
-_ALL_WEEKS = (Week(date(1900, 1, 1)), Week(date(9999, 1, 1)))
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def monitored_rows(
     segments: Sequence[Identifier],
 ) -> Statement:
     """Select a version's predictions with their rows and, as far as they have come, the labels."""
-    rows = identified_rows(source, *_ALL_WEEKS, also=(source.label,))
+    rows = identified_rows_where(source, Statement(f"{source.week_column} IS NOT NULL"), also=(source.label,))
     shown = _shown(source, roles, segments, label=source.label)
     prediction = f"P.PREDICTION AS {PREDICTION}, " if roles.has_prediction else ""
     return Statement(
