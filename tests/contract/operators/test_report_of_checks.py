@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from snowmaker.drift import Degradation
 from snowmaker.operators.report import WeeklyReportOperator
 from snowmaker.snowflake.identifiers import QualifiedName
 
@@ -35,21 +36,19 @@ def report(model: Model, week: object, **checks: Any) -> str:
 
 
 def test_a_report_tells_what_the_checks_found(lab: Lab) -> None:
-    model, results = lab.model("good"), {}
+    model, week = lab.model("good"), SHIFTED[0]
     model.freeze("GOOD")
-    model.make_champion("GOOD", SHIFTED[0])
-    for week in SHIFTED[:2]:
-        model.score(str(week), model_version="GOOD")
-        results["drift"] = model.check_drift(str(week), "GOOD")
-    results["performance"] = model.check_performance(str(SHIFTED[1]), "GOOD", label_delay_weeks=0)
-    html, drift = report(model, SHIFTED[1], **results), results["drift"]
+    model.make_champion("GOOD", week)
+    model.score(str(week), model_version="GOOD")
+    drift = model.check_drift(str(week), "GOOD", degraded_when=Degradation(breaches=1, of_weeks=1))
+    performance = model.check_performance(str(week), "GOOD", label_delay_weeks=0)
+    html = report(model, week, drift=drift, performance=performance)
     assert drift["degraded"]
-    assert f"Drift has breached its bounds in enough weeks since the week of {SHIFTED[0]}." in html
+    assert f"Drift has breached its bounds in enough weeks since the week of {week}." in html
     assert "✕ Drift: breach" in html
     assert f"PSI of {drift['worst_feature']} is {drift['worst_value']:.3f}" in html
     assert f"Distribution of {drift['worst_feature']}<" in html
-    assert f"INCOME, {SHIFTED[0]}: PSI" in html
-    value = results["performance"]["weeks"][str(SHIFTED[1])]
-    assert f"F1 of GOOD is {value:.3f} in the week of {SHIFTED[1]}" in html
-    assert f"GOOD became champion as of {SHIFTED[0]}" in html
+    assert f"INCOME, {week}: PSI" in html
+    assert f"F1 of GOOD is {performance['weeks'][str(week)]:.3f} in the week of {week}" in html
+    assert f"GOOD became champion as of {week}" in html
     assert "Mean prediction score by week" in html
