@@ -12,26 +12,40 @@ if TYPE_CHECKING:
 
     from snowmaker.week import Week
 
+_BY_LABELS, _ESTIMATED = "labels", "estimate"
+
 
 @dataclass(frozen=True)
 class LabelledWeek:
     """What a week's predictions and labels are.
 
     :param labelled: how many of its rows have a label
-    :param fingerprint: of all that its metrics depend on
+    :param fingerprint: of all that its metrics depend on; it begins with how they are made
     """
 
     labelled: int
     fingerprint: str
 
+    @property
+    def by_labels(self) -> bool:
+        """Whether the week is measured by its labels; else it is estimated."""
+        return self.fingerprint.startswith(_BY_LABELS)
+
     @classmethod
-    def of(cls, row: Mapping[str, Any], settings: str) -> LabelledWeek:
+    def of(cls, row: Mapping[str, Any], settings: str, *, are_due: bool, before: LabelledWeek | None) -> LabelledWeek:
         """Read a row of ``snowflake.labelled_rows.fingerprints``.
 
+        A week that was measured by its labels is not estimated again because an older run is repeated.
+
         :param settings: how the week is measured and judged
+        :param are_due: whether its labels are due
+        :param before: what the week was when it was last checked
         """
-        told_by = json.dumps([int(row["N"]), row["PREDICTED"], int(row["LABELLED"]), row["TRUTH"], settings])
-        return cls(int(row["LABELLED"]), hashlib.sha256(told_by.encode()).hexdigest())
+        labelled = int(row["LABELLED"])
+        by_labels = labelled and (are_due or (before is not None and before.by_labels))
+        told_by = json.dumps([int(row["N"]), row["PREDICTED"], labelled, row["TRUTH"], settings])
+        digest = hashlib.sha256(told_by.encode()).hexdigest()
+        return cls(labelled, f"{_BY_LABELS if by_labels else _ESTIMATED} {digest}")
 
 
 def changed_weeks(now: Mapping[Week, LabelledWeek], before: Mapping[Week, LabelledWeek]) -> list[Week]:

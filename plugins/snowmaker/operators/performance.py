@@ -120,10 +120,11 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
             ensure_columns(session, self.source, label_rule=self.scored_task.label)
             for name in performance_record.TABLES:
                 session.execute(tables.create_table(model.sibling(name)))
-            now = self._look(session, model, first, week, due)
-            changed = changed_weeks(now, performance_record.last_checked(session, model, first, week))
+            before = performance_record.last_checked(session, model, first, week)
+            now = self._look(session, model, (first, week), due, before)
+            changed = changed_weeks(now, before)
             if changed:
-                measured = list(self._measure(session, model, now, changed, due))
+                measured = list(self._measure(session, model, now, changed))
                 weeks = {one: now.get(one) for one in changed}
                 versions = {one.week: one.version for one in measured if not one.is_estimate}
                 # First, so that a week is not taken for checked before its label is.
@@ -134,17 +135,19 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         return self._judge(context, week, changed, history, retrained)
 
     def _look(
-        self, session: WarehouseSession, model: QualifiedName, first: Week, last: Week, due: Week
+        self,
+        session: WarehouseSession,
+        model: QualifiedName,
+        weeks: tuple[Week, Week],
+        due: Week,
+        before: Mapping[Week, LabelledWeek],
     ) -> dict[Week, LabelledWeek]:
-        statement = labelled_rows.fingerprints(
-            QualifiedName.parse(self.predictions_table), self.source, model.quoted, first, last
-        )
-        settings = f"{self.scored_task} {self.metric} {self.thresholds} {list(self.segments)}"
+        predictions = QualifiedName.parse(self.predictions_table)
+        settings = f"{self.scored_task} {self.metric} {self.thresholds} {list(self.segments)} {self.estimate}"
         found = {}
-        for row in session.rows(statement):
+        for row in session.rows(labelled_rows.fingerprints(predictions, self.source, model.quoted, *weeks)):
             week = performance_record.week_of(row)
-            kind = "labels" if week <= due and int(row["LABELLED"]) else f"estimate {self.estimate}"
-            found[week] = LabelledWeek.of(row, f"{kind} {settings}")
+            found[week] = LabelledWeek.of(row, settings, are_due=week <= due, before=before.get(week))
         return found
 
     def _measure(
@@ -153,11 +156,9 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         model: QualifiedName,
         now: Mapping[Week, LabelledWeek],
         changed: Sequence[Week],
-        due: Week,
     ) -> Iterator[MeasuredWeek]:
-        there = [week for week in changed if week in now]
-        labelled = [week for week in there if week <= due and now[week].labelled]
-        unlabelled = [week for week in there if week not in labelled]
+        labelled = [week for week in changed if week in now and now[week].by_labels]
+        unlabelled = [week for week in changed if week in now and not now[week].by_labels]
         references = {version.name: dict(version.metrics) for version in read_state(session, model).versions}
         if labelled:
             for key, found in self._measure_labelled(session, model, labelled).items():

@@ -148,6 +148,16 @@ def test_two_labels_that_change_places_are_seen(lab: Lab, model: Model) -> None:
     assert [week for week, run in runs(model).items() if run == "swapped"] == [str(SCORED[1])]
 
 
+def test_an_older_run_that_is_repeated_takes_no_measured_week_back(model: Model) -> None:
+    model.check_performance(LAST, "GOOD", task_context("first"))
+    result = model.check_performance(SCORED[2], "GOOD", task_context("older"))
+    assert list(result["weeks"]) == [str(week) for week in SCORED[:3]]
+    assert set(runs(model).values()) == {"first"}
+    truth(model, SCORED[2], "1 - APPROVED")
+    model.check_performance(SCORED[2], "GOOD", task_context("older"))
+    assert [week for week, run in runs(model).items() if run == "older"] == [str(SCORED[2])]
+
+
 def test_weeks_outside_the_lookback_are_left_alone(model: Model) -> None:
     model.check_performance(LAST, "GOOD", task_context("first"))
     truth(model, TWIN, "1 - APPROVED")
