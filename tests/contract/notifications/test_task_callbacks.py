@@ -18,7 +18,7 @@ from include.demo.local_airflow import REPOSITORY
 
 from .servers import Mailbox, Requests, mail_server, web_server
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 SECRETS = {
     "mail": "Mail-pass-4711",
@@ -173,7 +173,7 @@ def run_all(folder: Path, environment: dict[str, str]) -> subprocess.CompletedPr
         **environment,
     }
     command = [sys.executable, "-c", RUN, str(folder)]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=280, check=False)
 
 
 def test_mail_tells_what_moved_and_where_to_look(told: Told) -> None:
