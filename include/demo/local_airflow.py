@@ -109,6 +109,8 @@ class LocalAirflow:
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundle),
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+            # How long a task that may begin waits for a scheduler that has nothing else to do.
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
             # After a kill -9, tasks that nobody runs any more are found within a minute, not within five.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
             **self.environment,
