@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from snowmaker.champion import ModelVersion
-from snowmaker.exceptions import ModelVersionError
+from snowmaker.exceptions import IdentifierError, ModelVersionError
 from snowmaker.multiclass import MulticlassClassification
 from snowmaker.pipeline import load_pipeline
 from snowmaker.scored_task import scored_task
-from snowmaker.snowflake.scoring import ScoreMethod
+from snowmaker.snowflake.scoring import ScoreMethod, create_predictions
+from snowmaker.source import Source
 
 REPOSITORY = Path(__file__).parents[2]
 TASK = MulticlassClassification()
@@ -48,6 +49,13 @@ def test_a_version_without_classes_is_refused(comment: object) -> None:
 def test_a_binary_classification_reads_no_classes() -> None:
     binary = scored_task("binary_classification")
     assert tuple(binary.outputs(binary.method, version("by hand"))) == ("SCORE",)
+
+
+def test_a_key_column_may_not_have_the_name_of_a_column_of_the_predictions() -> None:
+    source = Source.of("d.s.t", week_column="w", label="y", numeric=["x"], key=["probabilities"])
+    with pytest.raises(IdentifierError, match=r"key column PROBABILITIES of .* has the name of a column"):
+        create_predictions(source.table, source, TASK.prediction_type, TASK.own_columns)
+    create_predictions(source.table, source, "FLOAT", scored_task("regression").own_columns)
 
 
 @pytest.mark.parametrize(
