@@ -234,7 +234,7 @@ class Count:
 def in_batches(columns: Mapping[Column, tuple[Bins, float]]) -> list[dict[Column, tuple[Bins, float]]]:
     """Split columns so that the statement of each batch is no longer than Snowflake advises.
 
-    One batch holds about 1,500 numeric features of ten bins.
+    One batch holds about 1,300 numeric features of ten bins.
     """
     batches: list[dict[Column, tuple[Bins, float]]] = [{}]
     used = 0
