@@ -27,12 +27,18 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     f"snowmaker.operators.{module}"
                     for module in (
+                        "alert",
                         "baseline",
                         "choice",
                         "drift",
                         "log_model",
+                        "monitor",
+                        "monitor_comparison",
+                        "monitor_drift",
+                        "monitor_performance",
                         "performance",
                         "promotion",
+                        "report",
                         "sagemaker",
                         "scoring",
                         "training_set",
