@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from scipy.special import rel_entr
@@ -99,6 +99,7 @@ def test_hellinger_total_variation_and_l_infinity_are_their_norms(histograms: Hi
     assert close(l_infinity(*histograms), float(np.abs(p - q).max()))
 
 
+@settings(max_examples=40)
 @given(pairs())
 def test_cramers_v_is_that_of_a_table_of_equally_many_rows(histograms: Histograms) -> None:
     table = np.array([side for side in zip(*histograms, strict=True) if any(side)]).T
@@ -110,6 +111,7 @@ def test_cramers_v_is_that_of_a_table_of_equally_many_rows(histograms: Histogram
     assert close(chi_squared(*histograms), math.sqrt(statistic / (2 * rows[0] * rows[1])))
 
 
+@settings(max_examples=40)
 @given(pairs())
 def test_kolmogorov_smirnov_is_scipys_of_binned_values(histograms: Histograms) -> None:
     small = [[min(count, 60) for count in side] for side in histograms]
@@ -117,6 +119,7 @@ def test_kolmogorov_smirnov_is_scipys_of_binned_values(histograms: Histograms) -
     assert close(kolmogorov_smirnov(small[0], small[1]), float(ks_2samp(*values, method="asymp").statistic))
 
 
+@settings(max_examples=40)
 @given(pairs(), st.data())
 def test_wasserstein_is_scipys_with_the_rows_at_the_bins_means(histograms: Histograms, data: st.DataObject) -> None:
     size = len(histograms[0])

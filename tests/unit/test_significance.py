@@ -67,9 +67,7 @@ def check_alarms(baseline_rows: int, week_rows: int, weeks: int) -> None:
     assert binomtest(found, weeks, RATE, alternative="greater").pvalue > 1e-3
 
 
-@pytest.mark.parametrize(
-    ("baseline_rows", "week_rows"), [(1000, 1), (1000, 5), (1000, 50), (1000, 500), (1000, 5000), (5000, 50)]
-)
+@pytest.mark.parametrize(("baseline_rows", "week_rows"), [(1000, 1), (1000, 5), (1000, 50), (1000, 500), (1000, 5000)])
 def test_weeks_without_drift_raise_no_more_false_alarms_than_stated(baseline_rows: int, week_rows: int) -> None:
     check_alarms(baseline_rows, week_rows, weeks=200)
 
