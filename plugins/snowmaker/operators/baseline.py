@@ -10,7 +10,7 @@ from snowmaker.drift import ALL_ROWS
 from snowmaker.exceptions import InputDataError
 from snowmaker.hooks.model_registry import calling, read_state
 from snowmaker.operators.base import WarehouseOperator, ensure_columns, run_label
-from snowmaker.operators.baseline_record import freeze, read_baseline
+from snowmaker.operators.baseline_record import freeze, freeze_calibration, read_baseline
 from snowmaker.operators.profiling import feature_columns, label_column, make_profiles, segment_columns
 from snowmaker.profile import PREDICTION, ROWS, SCORE, Profile
 from snowmaker.scored_task import scored_task
@@ -58,6 +58,7 @@ class FreezeBaselineOperator(WarehouseOperator):
     :param bins: quantile bins of a numeric feature
     :param categories: categories told apart in a text feature
     :param segments: columns whose commonest values get a baseline of their own; of the source's features and key
+    :param calibration_only: freeze the calibration and no profiles: those are made of the first scored weeks
     :param task: what the model predicts
     :param method: which function and output of the model is the score; default: the task's
     :return: ``{"model_version", "features", "frozen"}``; ``frozen`` is false if it was there already
@@ -77,6 +78,7 @@ class FreezeBaselineOperator(WarehouseOperator):
         bins: int = 10,
         categories: int = 60,
         segments: Sequence[str] = (),
+        calibration_only: bool = False,
         task: ScoredTaskType = "binary_classification",
         method: ScoreMethod | None = None,
         **kwargs: Any,
@@ -91,6 +93,7 @@ class FreezeBaselineOperator(WarehouseOperator):
         self.bins = bins
         self.categories = categories
         self.segments = segments
+        self.calibration_only = calibration_only
         self.scored_task = scored_task(task)
         self.method = method or self.scored_task.method
         self._predicted = _PREDICTED if self.scored_task.predicts_classes else _PREDICTED[:1]
@@ -105,10 +108,14 @@ class FreezeBaselineOperator(WarehouseOperator):
                 self.log.info("The baseline of %s is frozen already: %d columns", self.model_version, features)
                 return {"model_version": self.model_version, "features": features, "frozen": False}
             rows = self._keep_holdout(session, model, context)
+            frozen = (session, model, self.model_version, self.training_table)
+            # First, for a baseline that is there is not looked at again.
+            if self.scored_task.is_estimated:
+                freeze_calibration(*frozen, self._calibration(session, rows), run_label(context))
+            if self.calibration_only:
+                return {"model_version": self.model_version, "features": 0, "frozen": False}
             baseline = self._profile(session, rows)
-            calibration = self._calibration(session, rows) if self.scored_task.is_estimated else None
-            run = run_label(context)
-            freeze(session, model, self.model_version, self.training_table, baseline, run, calibration)
+            freeze(*frozen, baseline, run_label(context))
         return {"model_version": self.model_version, "features": len(baseline[ALL_ROWS]), "frozen": True}
 
     def _weeks(self) -> tuple[Week, Week]:

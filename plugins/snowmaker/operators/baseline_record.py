@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from snowmaker.calibration import CALIBRATION, CalibrationMap
 from snowmaker.drift import ALL_ROWS
-from snowmaker.operators.base import rewrite_rows
+from snowmaker.operators.base import replace_rows
 from snowmaker.profile import Profile
 from snowmaker.snowflake import tables
 from snowmaker.snowflake.profiles import OTHER, Segments
@@ -58,24 +58,42 @@ def freeze(
     source_table: str,
     profiles: Mapping[str, Mapping[str, Profile]],
     run: str,
-    calibration: CalibrationMap | None = None,
 ) -> None:
     """Write a version's baseline. Of two that freeze at once the second overwrites equal rows: of the same data.
 
     :param source_table: the table of which it was made
     :param run: who writes
     """
-    kept = [
-        (segment, feature, profile.to_json())
+    rows = [
+        {"SEGMENT": segment, "FEATURE": feature, "PROFILE": profile.to_json(), "SOURCE_TABLE": source_table}
         for segment, features in profiles.items()
         for feature, profile in features.items()
     ]
-    if calibration:
-        kept.append((ALL_ROWS, CALIBRATION, calibration.to_json()))
-    rows = [
-        {"SEGMENT": segment, "FEATURE": feature, "PROFILE": profile, "SOURCE_TABLE": source_table}
-        for segment, feature, profile in kept
-    ]
+    _replace(session, model, {"MODEL_VERSION": version}, rows, run, keep={"FEATURE": CALIBRATION})
+
+
+def freeze_calibration(
+    session: WarehouseSession,
+    model: QualifiedName,
+    version: str,
+    source_table: str,
+    calibration: CalibrationMap,
+    run: str,
+) -> None:
+    """Write how likely class 1 is at a score of a version."""
+    row = {"SEGMENT": ALL_ROWS, "PROFILE": calibration.to_json(), "SOURCE_TABLE": source_table}
+    _replace(session, model, {"MODEL_VERSION": version, "FEATURE": CALIBRATION}, [row], run)
+
+
+def _replace(
+    session: WarehouseSession,
+    model: QualifiedName,
+    where: Mapping[str, str],
+    rows: Sequence[Mapping[str, str]],
+    run: str,
+    keep: Mapping[str, str] | None = None,
+) -> None:
     table = model.sibling(tables.BASELINES)
     session.execute(tables.create_table(table))
-    rewrite_rows(session, table, {"MODEL_NAME": model.quoted, "MODEL_VERSION": version}, rows, run)
+    statements = tables.rewrite(table, {"MODEL_NAME": model.quoted, **where}, rows, run, keep)
+    replace_rows(session, table, lock=f"{table.quoted} {model.quoted}", holder=run, statements=statements)

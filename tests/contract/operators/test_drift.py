@@ -280,6 +280,15 @@ def test_a_baseline_can_be_made_of_the_first_weeks_that_a_version_scores(lab: La
     assert rows[rows["METRIC"] == "row_count_change"]["VALUE"].tolist() == [0.0, 0.0]
 
 
+def test_a_calibration_can_be_frozen_before_such_a_baseline_and_outlives_it(lab: Lab) -> None:
+    model = lab.model("good")
+    assert not model.freeze("GOOD", calibration_only=True)["frozen"]
+    assert score_and_check(model, HOLDOUT, baseline_weeks=1)["verdict"] == "ok"
+    table = lab.name("SNOWMAKER_BASELINES")
+    features = lab.rows(f"SELECT FEATURE FROM {table} WHERE MODEL_NAME = %s", model.name)
+    assert sorted(feature for (feature,) in features) == sorted([*FEATURES, "score", "rows", "calibration"])
+
+
 def test_while_its_last_retraining_is_fresh_a_degraded_model_is_told_of_without_an_event(model: Model) -> None:
     rule = {"degraded_when": Degradation(breaches=1, of_weeks=1)}
     model.make_champion("GOOD", week=TWIN)
