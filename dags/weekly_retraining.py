@@ -190,6 +190,8 @@ def weekly_retraining(pipeline: Pipeline) -> DAG:
             task=pipeline.task,
             bins=drift.bins,
             categories=drift.categories,
+            segments=pipeline.monitoring.segments,
+            calibration_only=drift.baseline_weeks > 0,
             **holdout,
             **model,
         )

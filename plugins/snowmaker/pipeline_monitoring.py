@@ -132,7 +132,7 @@ class PerformanceSection(Section):
     error greater by a tenth. Of any other metric the difference counts by which it is worse (``…_drop``).
     """
 
-    metric: Metric | None = Field(None, description="The metric to judge by; default: f1, of a regression rmse.")
+    metric: Metric | None = Field(None, description="The metric to judge by; default: f1, f1_macro or rmse.")
     warn_drop: float = Field(0.05, gt=0, lt=1, description="By how much it may be worse.")
     breach_drop: float = Field(0.1, gt=0, lt=1, description="By how much it may be worse.")
     warn_rise: float = Field(0.1, gt=0, description="By what share an error may rise.")

@@ -183,7 +183,7 @@ class NotificationSection(Section):
     """Who is told of which events."""
 
     to: Service = Field(description="smtp: mail; slack; http: the message as JSON by POST.")
-    on: tuple[Event, ...] = Field(min_length=1, description="Events to tell of.")
+    events: tuple[Event, ...] = Field(min_length=1, description="Events to tell of.")
     conn_id: str | None = Field(
         None, description="Airflow connection that sends; default: smtp_default, slack_default or http_default."
     )

@@ -146,7 +146,7 @@ MONITORING: dict[str, Any] = {
 def scoring() -> DAG:
     """Build the scoring DAG of the mortgage pipeline with all that its monitoring section can say."""
     weekly_scoring = runpy.run_path(str(REPOSITORY / "dags" / "weekly_scoring.py"))["weekly_scoring"]
-    told = [{"to": "slack", "on": ["breach"]}, {"to": "http", "on": ["failure"], "conn_id": "hook"}]
+    told = [{"to": "slack", "events": ["breach"]}, {"to": "http", "events": ["failure"], "conn_id": "hook"}]
     return weekly_scoring(Pipeline.model_validate({**MORTGAGE, "monitoring": MONITORING, "notifications": told}))
 
 
@@ -230,3 +230,14 @@ def test_a_new_champion_gets_its_monitor_and_alerts(watched: dict[str, DAG]) -> 
     assert (monitor.others, monitor.predictions_table) == ("drop", '"ML"."MORTGAGE"."MORTGAGE_PREDICTIONS"')
     assert alert.alert_name == '"ML"."MORTGAGE"."MORTGAGE_F1_ALERT"'
     assert (alert.definition.recipients, alert.definition.subject) == (("ann@example.com",), "MORTGAGE_RESPONSE: f1")
+
+
+@pytest.mark.parametrize("weeks", [0, 4])
+def test_a_baseline_is_frozen_of_the_holdout_or_of_scored_weeks(weeks: int) -> None:
+    weekly_retraining = runpy.run_path(str(REPOSITORY / "dags" / "weekly_retraining.py"))["weekly_retraining"]
+    monitoring = {**MONITORING, "drift": {"bins": 7, "categories": 9, "baseline_weeks": weeks}}
+    freeze = weekly_retraining(Pipeline.model_validate({**MORTGAGE, "monitoring": monitoring})).get_task(
+        "freeze_baseline"
+    )
+    heard = (freeze.calibration_only, freeze.bins, freeze.categories, tuple(freeze.segments))
+    assert heard == (weeks > 0, 7, 9, ("LOAN_TYPE_NAME",))

@@ -106,9 +106,9 @@ def write(folder: Path, change: dict[str, Any], name: str = "p.yaml") -> Path:
             },
             "monitoring.snowflake: alert on f1: below is None and above is None; give exactly one of them",
         ),
-        ({"notifications": [{"to": "smtp", "on": ["breach"]}]}, "mail, and only mail, has recipients"),
-        ({"notifications": [{"to": "pigeon", "on": ["breach"]}]}, "notifications.0.to: found 'pigeon'"),
-        ({"notifications": [{"to": "slack", "on": []}]}, "notifications.0.on"),
+        ({"notifications": [{"to": "smtp", "events": ["breach"]}]}, "mail, and only mail, has recipients"),
+        ({"notifications": [{"to": "pigeon", "events": ["breach"]}]}, "notifications.0.to: found 'pigeon'"),
+        ({"notifications": [{"to": "slack", "events": []}]}, "notifications.0.events"),
         (
             {"monitoring/performance/breach_above": 0.7},
             "monitoring.performance.breach_above does not go with metric f1; write breach_below",

@@ -1,18 +1,29 @@
-"""The README's parts of pipeline files: each fits into the whole one that it shows."""
+"""The docs' parts of pipeline files: each fits into the whole one that the README shows."""
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from airflow.sdk import DAG
 
 from snowmaker.pipeline import Pipeline
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
-WHOLE, *PARTS = re.findall(r"^```yaml\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+REPOSITORY = Path(__file__).parents[2]
+MONITORING = (REPOSITORY / "include" / "pipelines" / "MONITORING.md").read_text()
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """Return the code blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+WHOLE, *PARTS = blocks((REPOSITORY / "README.md").read_text(), "yaml")
+PARTS += blocks(MONITORING, "yaml")
 
 
 def merge(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
@@ -30,3 +41,12 @@ def test_a_part_fits_into_the_whole(number: int) -> None:
         # It names its own hyperparameters, and another task's metrics and rules.
         whole = {**whole, "training": {}, "monitoring": {}, "promotion": {}}
     Pipeline.model_validate(merge(whole, part))
+
+
+def test_the_operators_of_the_monitoring_page_make_a_dag() -> None:
+    names: dict[str, Any] = {}
+    with DAG("page", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
+        for block in blocks(MONITORING, "python"):
+            exec(block, names)  # noqa: S102
+    assert set(dag.task_ids) == {"monitor", "alert", "check_drift"}
+    assert dag.get_task("check_drift").on_failure_callback

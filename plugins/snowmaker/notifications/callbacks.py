@@ -68,7 +68,7 @@ def notification_callbacks(
     told = tuple(one if isinstance(one, Destination) else Destination.of(one) for one in notifications)
 
     def callbacks(notice_of: Callable[[str, Context], Notice | None], *events: Event) -> list[NotificationCallback]:
-        asked = tuple(destination for destination in told if set(events) & set(destination.on))
+        asked = tuple(destination for destination in told if set(events) & set(destination.events))
         return [NotificationCallback(notice_of, model, asked)] if asked else []
 
     return NotificationCallbacks(

@@ -36,7 +36,7 @@ class Destination:
     """Who is told of which events, and how.
 
     :param to: smtp (mail), slack, or http: the message as JSON by POST to the connection's URL
-    :param on: the events
+    :param events: what to tell of
     :param conn_id: Airflow connection with the server, the URL, the token; default: smtp_default, slack_default or
         http_default
     :param sender: the mail's From; default: the connection's
@@ -46,7 +46,7 @@ class Destination:
     """
 
     to: Service
-    on: tuple[Event, ...]
+    events: tuple[Event, ...]
     conn_id: str | None = None
     sender: str | None = None
     recipients: tuple[str, ...] = ()
@@ -55,9 +55,9 @@ class Destination:
     def __post_init__(self) -> None:
         if self.to not in SERVICES:
             raise ValueError(f"notification to {self.to!r}: it is no service; choose of {', '.join(SERVICES)}")
-        unknown = sorted(set(self.on) - set(EVENTS))
-        if unknown or not self.on:
-            raise ValueError(f"notification to {self.to}: on is {list(self.on)}; choose of {', '.join(EVENTS)}")
+        unknown = sorted(set(self.events) - set(EVENTS))
+        if unknown or not self.events:
+            raise ValueError(f"notification to {self.to}: events is {list(self.events)}; choose of {', '.join(EVENTS)}")
         if (self.to == "smtp") != bool(self.recipients):
             raise ValueError(f"notification to {self.to}: mail, and only mail, has recipients; {self.recipients=}")
         if self.sender and self.to != "smtp":
@@ -69,12 +69,12 @@ class Destination:
     def of(cls, content: Mapping[str, Any]) -> Destination:
         """Read one as a pipeline file says it.
 
-        >>> Destination.of({"to": "smtp", "on": ["breach"], "recipients": ["a@b.c"], "from": "x@y.z"}).sender
+        >>> Destination.of({"to": "smtp", "events": ["breach"], "recipients": ["a@b.c"], "from": "x@y.z"}).sender
         'x@y.z'
         """
         return cls(
             to=content["to"],
-            on=tuple(content["on"]),
+            events=tuple(content["events"]),
             conn_id=content.get("conn_id"),
             sender=content.get("from"),
             recipients=tuple(content.get("recipients") or ()),
@@ -96,7 +96,7 @@ def deliver(notice: Notice, destinations: Iterable[Destination], context: Mappin
     under_way = {
         destination: Thread(target=_send, args=(notice, destination, context), daemon=True)
         for destination in destinations
-        if notice.events & set(destination.on)
+        if notice.events & set(destination.events)
     }
     for thread in under_way.values():
         thread.start()

@@ -138,16 +138,16 @@ def run_all(folder: Path, environment: dict[str, str]) -> subprocess.CompletedPr
         {
             "to": "smtp",
             "conn_id": "mail",
-            "on": ["breach", "failure"],
+            "events": ["breach", "failure"],
             "recipients": ["a@example.com", "b@example.com"],
         },
-        {"to": "slack", "conn_id": "slack", "on": ["warn", "promotion", "failure"]},
-        {"to": "http", "conn_id": "hook", "on": everything},
-        {"to": "http", "conn_id": "refused", "on": ["breach"]},
-        {"to": "http", "conn_id": "nobody", "on": ["breach"]},
-        {"to": "slack", "conn_id": "deaf", "on": ["breach"]},
-        {"to": "slack", "conn_id": "token", "on": ["rejection"], "channel": "#models"},
-        {"to": "smtp", "conn_id": "missing", "on": ["breach"], "recipients": ["c@example.com"]},
+        {"to": "slack", "conn_id": "slack", "events": ["warn", "promotion", "failure"]},
+        {"to": "http", "conn_id": "hook", "events": everything},
+        {"to": "http", "conn_id": "refused", "events": ["breach"]},
+        {"to": "http", "conn_id": "nobody", "events": ["breach"]},
+        {"to": "slack", "conn_id": "deaf", "events": ["breach"]},
+        {"to": "slack", "conn_id": "token", "events": ["rejection"], "channel": "#models"},
+        {"to": "smtp", "conn_id": "missing", "events": ["breach"], "recipients": ["c@example.com"]},
     ]
     check = {"week": "2026-03-02", "model_version": "V1", "degraded": False, "since": None, "moved": MOVED}
     rejected = {**GATE, "rules": [{**GATE["rules"][0], "value": 0.6, "passed": False}]}

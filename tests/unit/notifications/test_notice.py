@@ -120,13 +120,13 @@ def test_a_failure_without_a_reason_says_so() -> None:
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        ({"to": "pigeon", "on": ["breach"]}, "'pigeon': it is no service; choose of smtp, slack, http"),
-        ({"to": "http", "on": ["sunset"]}, "on is .'sunset'.; choose of warn, breach"),
-        ({"to": "http", "on": []}, r"on is \[\]; choose of warn, breach"),
-        ({"to": "smtp", "on": ["breach"]}, "mail, and only mail, has recipients"),
-        ({"to": "slack", "on": ["breach"], "recipients": ["a@b.c"]}, "mail, and only mail, has recipients"),
-        ({"to": "http", "on": ["breach"], "from": "a@b.c"}, "from .a@b.c. is of mail only"),
-        ({"to": "http", "on": ["breach"], "channel": "#x"}, "channel .#x. is of Slack only"),
+        ({"to": "pigeon", "events": ["breach"]}, "'pigeon': it is no service; choose of smtp, slack, http"),
+        ({"to": "http", "events": ["sunset"]}, "events is .'sunset'.; choose of warn, breach"),
+        ({"to": "http", "events": []}, r"events is \[\]; choose of warn, breach"),
+        ({"to": "smtp", "events": ["breach"]}, "mail, and only mail, has recipients"),
+        ({"to": "slack", "events": ["breach"], "recipients": ["a@b.c"]}, "mail, and only mail, has recipients"),
+        ({"to": "http", "events": ["breach"], "from": "a@b.c"}, "from .a@b.c. is of mail only"),
+        ({"to": "http", "events": ["breach"], "channel": "#x"}, "channel .#x. is of Slack only"),
     ],
 )
 def test_a_notification_that_contradicts_itself_is_refused(content: dict[str, Any], fault: str) -> None:
@@ -135,7 +135,7 @@ def test_a_notification_that_contradicts_itself_is_refused(content: dict[str, An
 
 
 def test_nobody_who_did_not_ask_makes_a_callback() -> None:
-    made = notification_callbacks([{"to": "http", "on": ["breach", "rejection"]}], model=MODEL)
+    made = notification_callbacks([{"to": "http", "events": ["breach", "rejection"]}], model=MODEL)
     assert [len(kind) for kind in (made.on_check, made.on_promotion, made.on_rejection, made.on_failure)] == [
         1,
         0,
@@ -166,7 +166,7 @@ def texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def check(result: dict[str, Any], run_type: str) -> None:
     """End a drift check of a run."""
-    made = notification_callbacks([{"to": "http", "on": ["breach"]}], model=MODEL)
+    made = notification_callbacks([{"to": "http", "events": ["breach"]}], model=MODEL)
     ended = instance("check_drift", SimpleNamespace(cause="drift"), result)
     made.on_check[0]({"ti": ended, "dag_run": SimpleNamespace(run_type=run_type)})
 
@@ -194,7 +194,7 @@ def test_a_result_that_cannot_be_read_does_not_break_the_task(
 def test_a_task_whose_process_died_is_told_of_with_what_is_known(
     texts: list[str], week: str | None, params: dict[str, Any] | None, told: str
 ) -> None:
-    made = notification_callbacks([{"to": "http", "on": ["failure"]}], model=MODEL)
+    made = notification_callbacks([{"to": "http", "events": ["failure"]}], model=MODEL)
     context = {"ti": instance("score", SimpleNamespace(week=week))}
     made.on_failure[0](context if params is None else {**context, "params": params})
     assert texts == [
