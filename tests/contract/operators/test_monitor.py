@@ -108,6 +108,7 @@ def test_its_baseline_is_the_scored_holdout(lab: Lab, model: Model) -> None:
     assert baseline["SNOWMAKER_LABEL"].sum() == frame["APPROVED"].sum()
 
 
+@pytest.mark.slow
 def test_labels_that_come_later_are_seen(lab: Lab, model: Model) -> None:
     model.source = model.own_source()
     monitor = keep(model)["monitor"]
@@ -151,6 +152,7 @@ def test_windows_that_may_not_lie_as_weeks_do_are_refused_by_the_checks(model: M
         check.execute(task_context())
 
 
+@pytest.mark.slow
 def test_the_monitors_of_other_versions_are_kept_suspended_or_dropped(model: Model) -> None:
     old = keep(model, "WEAK")["monitor"]
     source = json.loads(described(model, old)["source"])["name"]
@@ -163,6 +165,7 @@ def test_the_monitors_of_other_versions_are_kept_suspended_or_dropped(model: Mod
         assert (source in set(views)) == bool(left)
 
 
+@pytest.mark.slow
 def test_a_monitor_of_somebody_else_is_neither_replaced_nor_dropped(lab: Lab, model: Model) -> None:
     ours = keep(model)["monitor"]
     place = json.loads(described(model, ours)["source"])["name"].replace('"', '""')

@@ -134,6 +134,7 @@ def test_a_shifted_week_breaches_and_names_what_moved(model: Model) -> None:
     assert verdicts["debt ratio"] != "breach"
 
 
+@pytest.mark.slow
 def test_a_metric_in_the_columns_unit_is_told_in_standard_deviations(lab: Lab, model: Model) -> None:
     moved = {"mean_difference": Threshold(0.3, 0.5), "wasserstein": Threshold(0.3, 0.5)}
     check_drift(model, SHIFTED[0], rules=DriftRules(metrics={**moved, "jensen_shannon": Threshold(0.13, 0.21)}))
@@ -145,6 +146,7 @@ def test_a_metric_in_the_columns_unit_is_told_in_standard_deviations(lab: Lab, m
     assert set(drift[drift["FEATURE"] == "COUNTY"]["METRIC"]) == {"jensen_shannon"}
 
 
+@pytest.mark.slow
 def test_a_feature_has_its_own_thresholds_and_ignored_ones_and_segments_are_shown(model: Model) -> None:
     ignored = frozenset({*FEATURES, "score"}) - {"INCOME"}
     rules = DriftRules(features={"INCOME": {"psi": Threshold(50.0, 99.0)}}, ignored=ignored)
@@ -163,6 +165,7 @@ def test_a_feature_has_its_own_thresholds_and_ignored_ones_and_segments_are_show
     assert drift["BREACH"]["INCOME"] == 99.0
 
 
+@pytest.mark.slow
 def test_enough_bad_weeks_degrade_a_version_and_checking_again_replaces(model: Model) -> None:
     rule = Degradation(breaches=2, of_weeks=3)
     told = {}
@@ -179,6 +182,7 @@ def test_enough_bad_weeks_degrade_a_version_and_checking_again_replaces(model: M
     assert len(written(model, "DRIFT")) == 2 * (len(FEATURES) + 1)
 
 
+@pytest.mark.slow
 def test_a_monitor_that_has_not_seen_the_week_is_waited_for_and_never_says_ok(lab: Lab, model: Model) -> None:
     lab.rows(
         f"INSERT INTO {model.predictions} SELECT * REPLACE ('not seen' AS ROW_ID) FROM {model.predictions} "
@@ -251,6 +255,7 @@ def test_past_weeks_are_measured_as_scikit_learn_measures_them(lab: Lab, model: 
     assert not rows["IS_ESTIMATE"].any()
 
 
+@pytest.mark.slow
 def test_weeks_that_are_as_they_were_are_not_written_again(lab: Lab, model: Model) -> None:
     for run in ("first", "second"):
         check_performance(model, SHIFTED[2], task_context(run), metric="roc_auc", thresholds=LENIENT)
@@ -263,6 +268,7 @@ def test_weeks_that_are_as_they_were_are_not_written_again(lab: Lab, model: Mode
     assert len(rows) == 10
 
 
+@pytest.mark.slow
 def test_enough_bad_weeks_degrade_a_version(lab: Lab, model: Model) -> None:
     own = lab.artefacts["good"].metrics["roc_auc"]
     rule = {"metric": "roc_auc", "thresholds": TOUCHY, "degraded_when": Degradation(breaches=2, of_weeks=2)}
@@ -279,6 +285,7 @@ def test_enough_bad_weeks_degrade_a_version(lab: Lab, model: Model) -> None:
     assert found.value == pytest.approx(expected(lab, SHIFTED[1])["roc_auc"])
 
 
+@pytest.mark.slow
 def test_weeks_whose_labels_have_not_come_are_left_out(model: Model) -> None:
     result = check_performance(model, SHIFTED[2], label_delay_weeks=0, lookback_weeks=1)
     assert (result["weeks"], result["verdict"], result["degraded"]) == ({}, None, False)
@@ -288,6 +295,7 @@ def test_weeks_whose_labels_have_not_come_are_left_out(model: Model) -> None:
 # ---- side by side ----
 
 
+@pytest.mark.slow
 def test_champion_and_challenger_stand_side_by_side(lab: Lab, model: Model) -> None:
     challenger = copy(model)
     challenger.predictions = lab.name(fresh("P"))
