@@ -90,8 +90,7 @@ class LocalAirflow:
         return {
             "AIRFLOW_HOME": str(home),
             # Said here, for airflow.cfg keeps the paths of the folder's first start, wherever it is moved or copied.
-            # On a busy machine others hold SQLite's lock for long, and a triggerer that cannot wait for it dies.
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}?timeout=60",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
             "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(home / "logs" / "dag_processor"),
             "AIRFLOW__API__BASE_URL": self.url,
