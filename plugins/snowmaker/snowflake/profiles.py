@@ -202,7 +202,7 @@ class Count:
                 yield _count_category(value, category, bins, f"{name}B{j}")
             return
         yield Statement(f"COUNT({value}) AS {name}F")
-        yield Statement(f"AVG({value}) AS {name}M")
+        yield Statement(f"AVG({value}::FLOAT) AS {name}M")
         if self.baseline or self.spread:
             # Around a fixed point: as fast as a mean, and exact enough, for the values lie about it.
             yield Statement(f"AVG(({value} - %s) * ({value} - %s)) AS {name}S", (centre, centre))
