@@ -9,24 +9,13 @@ from snowmaker.drift_metrics import METRICS
 from snowmaker.exceptions import PipelineError
 from snowmaker.profile import LABEL, ROWS
 from snowmaker.significance import p_value, significant
-from snowmaker.verdicts import Degradation, Threshold, Verdict, worst
+from snowmaker.verdicts import Threshold, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from snowmaker.profile import Profile
 
-__all__ = [
-    "ALL_ROWS",
-    "Degradation",
-    "DriftRules",
-    "FeatureDrift",
-    "Threshold",
-    "Verdict",
-    "compare",
-    "compare_segments",
-    "worst",
-]
 ALL_ROWS = ""
 """The name of the segment that has all rows."""
 _SHOWN_ONLY = (LABEL, ROWS)

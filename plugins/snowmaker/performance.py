@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from snowmaker.metrics import ERRORS, RELATIVE, gain
 
 if TYPE_CHECKING:
-    from snowmaker.drift import Verdict
+    from snowmaker.verdicts import Verdict
 
 
 @dataclass(frozen=True)

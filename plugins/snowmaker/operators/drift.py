@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snowmaker.degradation import Degraded
-from snowmaker.drift import ALL_ROWS, Degradation, DriftRules, compare_segments
-from snowmaker.drift_metrics import METRICS
+from snowmaker.drift import ALL_ROWS, DriftRules, compare_segments
+from snowmaker.drift_result import degraded_by_drift, drift_result
 from snowmaker.exceptions import InputDataError, ModelVersionError
 from snowmaker.hooks.model_registry import read_state
 from snowmaker.operators import baseline_record, drift_record, profiling
@@ -16,6 +15,7 @@ from snowmaker.profile import PREDICTION, ROWS, SCORE
 from snowmaker.snowflake import drift as drift_sql
 from snowmaker.snowflake import tables
 from snowmaker.snowflake.identifiers import QualifiedName
+from snowmaker.verdicts import Degradation
 from snowmaker.week import Week, week_of_run
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class DriftCheckOperator(WeeklyCheckOperator):
             if not baseline:
                 baseline = self._first_baseline(session, model, week, columns, run_label(context))
             if not baseline:
-                return self._result(week, [], None)
+                return drift_result(week, self.model_version, [], None)
             self._check_baseline(columns, baseline[ALL_ROWS])
             profiles = self._measure(session, model, week, columns, baseline)
             drifts = compare_segments(baseline, profiles, self.rules)
@@ -216,47 +216,9 @@ class DriftCheckOperator(WeeklyCheckOperator):
         recent: Mapping[str, Verdict | None],
         retrained: Week | None,
     ) -> dict[str, Any]:
-        result = self._result(week, drifts, self.degraded_when.since(recent))
+        result = drift_result(week, self.model_version, drifts, self.degraded_when.since(recent))
         self.log.info("Week %s: %s (%s)", week, result["verdict"], "; ".join(result["moved"]) or "all below warn")
         if result["degraded"]:
-            newest = [recent[one] for one in sorted(recent, reverse=True)][: self.degraded_when.of_weeks]
-            self._report_degraded(context, week, self._degraded(result, drifts[0], newest.count("breach")), retrained)
+            degraded = degraded_by_drift(result, drifts[0], recent, self.degraded_when)
+            self._report_degraded(context, week, degraded, retrained)
         return result
-
-    def _result(self, week: Week, drifts: Sequence[FeatureDrift], since: str | None) -> dict[str, Any]:
-        judged = [drift for drift in drifts if drift.verdict]
-        most = judged[0] if judged else None
-        return {
-            "week": str(week),
-            "model_version": self.model_version,
-            "verdict": most and most.verdict,
-            "worst_feature": most and most.feature,
-            "worst_metric": most and most.metric,
-            "worst_value": most and most.value,
-            "worst_segment": most and most.segment,
-            "moved": [_moved(drift) for drift in judged if drift.verdict != "ok"][:5],
-            "degraded": since is not None,
-            "since": since,
-        }
-
-    def _degraded(self, result: Mapping[str, Any], most: FeatureDrift, breaches: int) -> Degraded:
-        return Degraded(
-            week=result["week"],
-            model_version=self.model_version,
-            cause="drift",
-            what=_what(most),
-            metric=most.metric,
-            value=most.value,
-            bound=most.threshold.breach if most.threshold else 0.0,
-            since=result["since"],
-            breaches=breaches,
-            of_weeks=self.degraded_when.of_weeks,
-        )
-
-
-def _what(drift: FeatureDrift) -> str:
-    return f"{drift.feature} where {drift.segment}" if drift.segment else drift.feature
-
-
-def _moved(drift: FeatureDrift) -> str:
-    return f"{METRICS[drift.metric].title} of {_what(drift)} is {drift.value:.3f} ({drift.verdict})"

@@ -80,13 +80,15 @@ def write_label(
     _replace(session, key, rows, run)
 
 
-def recent_verdicts(session: WarehouseSession, key: Key, weeks: int) -> dict[str, Verdict | None]:
-    """Read the worst verdict of each of so many weeks up to the week; None where nothing was judged.
+def recent_verdicts(
+    session: WarehouseSession, key: Key, weeks: int, engine: str = tables.SNOWMAKER_ENGINE
+) -> dict[str, Verdict | None]:
+    """Read an engine's worst verdict of each of so many weeks up to the week; None where nothing was judged.
 
     Weeks before the first one that was checked are left out.
     """
     statement = drift_sql.recent_verdicts(
-        key.model.sibling(tables.DRIFT), key.model.quoted, key.version, key.week, weeks
+        key.model.sibling(tables.DRIFT), key.model.quoted, key.version, key.week, weeks, engine
     )
     found = {str(row["WEEK_START"])[:10]: row["WORST"] for row in session.rows(statement)}
     there_are = (str(key.week.shift(-i)) for i in range(weeks))

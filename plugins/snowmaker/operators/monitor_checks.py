@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ENGINE = "snowflake_monitor"
 _VERDICTS: tuple[Verdict, ...] = ("ok", "warn", "breach")
-_LOOKBACK_WEEKS = 52
+LOOKBACK_WEEKS = 52
 
 
 class MonitorCheckOperator(WeeklyCheckOperator):
@@ -76,6 +76,6 @@ class MonitorCheckOperator(WeeklyCheckOperator):
         self, session: WarehouseSession, table: QualifiedName, model: QualifiedName, week: Week
     ) -> dict[str, Verdict]:
         """Read the verdicts of the weeks up to one, by first day."""
-        first = week.shift(1 - _LOOKBACK_WEEKS)
+        first = week.shift(1 - LOOKBACK_WEEKS)
         rows = session.rows(monitor_metrics.week_verdicts(table, model.quoted, self.model_version, ENGINE, first, week))
         return {str(week_of(row)): _VERDICTS[int(row["WORST"])] for row in rows}

@@ -6,19 +6,20 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from snowmaker.degradation import Degraded
-from snowmaker.drift import ALL_ROWS, Degradation, DriftRules, worst
-from snowmaker.drift_metrics import METRICS
+from snowmaker.drift import ALL_ROWS, DriftRules
+from snowmaker.drift_result import degraded_by_drift, drift_result
 from snowmaker.exceptions import InputDataError, MonitorError
 from snowmaker.monitor_metrics import DRIFT, check_rules, to_ask, worst_first
+from snowmaker.operators import drift_record
 from snowmaker.operators.base import rewrite_rows, run_label
 from snowmaker.operators.monitor import BASELINE
-from snowmaker.operators.monitor_checks import ENGINE, MonitorCheckOperator
+from snowmaker.operators.monitor_checks import ENGINE, LOOKBACK_WEEKS, MonitorCheckOperator
 from snowmaker.profile import SCORE
 from snowmaker.snowflake import monitor_metrics, monitor_source, tables
 from snowmaker.snowflake.identifiers import Identifier, QualifiedName
 from snowmaker.snowflake.monitor import sibling_of_version
 from snowmaker.snowflake.monitor_metrics import DriftCall
+from snowmaker.verdicts import Degradation
 from snowmaker.week import week_of_run
 
 if TYPE_CHECKING:
@@ -100,11 +101,12 @@ class MonitorDriftCheckOperator(MonitorCheckOperator):
             if seen == predicted:
                 session.execute(tables.create_table(table))
                 self._write(session, table, model, week, drifts, seen, run_label(context))
-                history = self._history(session, table, model, week)
+                key = drift_record.Key(model, self.model_version, week)
+                recent = drift_record.recent_verdicts(session, key, LOOKBACK_WEEKS, ENGINE)
                 retrained = self._last_retraining(session, model)
         if seen != predicted:
             self._wait(monitor, week, seen, predicted, until)
-        return self._judge(context, week, drifts, history, retrained)
+        return self._judge(context, week, drifts, recent, retrained)
 
     def _wait(self, monitor: QualifiedName, week: Week, seen: int, predicted: int, until: str) -> None:
         told = f"monitor {monitor.quoted} has seen {seen} of the {predicted} predictions of week {week}"
@@ -191,44 +193,15 @@ class MonitorDriftCheckOperator(MonitorCheckOperator):
         context: Mapping[str, Any],
         week: Week,
         drifts: Sequence[FeatureDrift],
-        history: Mapping[str, Verdict],
+        recent: Mapping[str, Verdict | None],
         retrained: Week | None,
     ) -> dict[str, Any]:
-        judged = [drift for drift in drifts if drift.verdict]
-        verdict = worst([drift.verdict for drift in judged]) if judged else None
-        most = drifts[0]
-        moved = [_told(drift) for drift in judged if drift.verdict != "ok"][:5]
-        self.log.info("Week %s: %s (%s)", week, verdict, "; ".join(moved) or "nothing reaches its threshold")
-        oldest = str(week.shift(1 - self.degraded_when.of_weeks))
-        recent = [history[day] for day in sorted(history, reverse=True) if day >= oldest]
-        degraded = self.degraded_when.met(recent)
-        since = self.degraded_when.since(history) if degraded else None
-        if degraded and most.threshold:
-            found = Degraded(
-                week=str(week),
-                model_version=self.model_version,
-                cause="drift",
-                what=most.feature,
-                metric=most.metric,
-                value=most.value,
-                bound=most.threshold.breach,
-                since=since or str(week),
-                breaches=recent.count("breach"),
-                of_weeks=self.degraded_when.of_weeks,
-            )
-            self._report_degraded(context, week, found, retrained)
-        return {
-            "week": str(week),
-            "model_version": self.model_version,
-            "verdict": verdict,
-            "worst_feature": most.feature,
-            "worst_metric": most.metric,
-            "worst_value": most.value,
-            "worst_segment": most.segment,
-            "moved": moved,
-            "degraded": degraded,
-            "since": since,
-        }
+        result = drift_result(week, self.model_version, drifts, self.degraded_when.since(recent))
+        self.log.info("Week %s: %s (%s)", week, result["verdict"], "; ".join(result["moved"]) or "all below warn")
+        if result["degraded"]:
+            degraded = degraded_by_drift(result, drifts[0], recent, self.degraded_when)
+            self._report_degraded(context, week, degraded, retrained)
+        return result
 
 
 def _call(asked: Asked, part: tuple[Identifier, str] | None = None) -> DriftCall:
@@ -239,8 +212,3 @@ def _call(asked: Asked, part: tuple[Identifier, str] | None = None) -> DriftCall
 
 def _told_segment(call: DriftCall) -> str:
     return f"{call.part[0].name}={call.part[1]}" if call.part else ALL_ROWS
-
-
-def _told(drift: FeatureDrift) -> str:
-    bound = f" ({drift.verdict} from {getattr(drift.threshold, drift.verdict or '', 0.0):.3g})"
-    return f"{METRICS[drift.metric].title} of {drift.feature} is {drift.value:.3g}{bound}"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from snowmaker.degradation import Degraded
-from snowmaker.drift import Degradation
 from snowmaker.exceptions import ModelVersionError
 from snowmaker.hooks.model_registry import read_state
 from snowmaker.monitor_metrics import performance_metrics
@@ -14,9 +12,11 @@ from snowmaker.operators.base import rewrite_rows, run_label
 from snowmaker.operators.monitor_checks import ENGINE, MonitorCheckOperator
 from snowmaker.operators.performance_record import week_of
 from snowmaker.performance import default_thresholds
+from snowmaker.performance_result import degraded_by_performance, performance_result
 from snowmaker.snowflake import monitor_metrics, tables
 from snowmaker.snowflake.identifiers import QualifiedName
 from snowmaker.snowflake.statement import Statement
+from snowmaker.verdicts import Degradation
 from snowmaker.week import week_of_run
 
 if TYPE_CHECKING:
@@ -184,35 +184,20 @@ class MonitorPerformanceCheckOperator(MonitorCheckOperator):
     ) -> dict[str, Any]:
         told = {str(one): value for one, value in values.items()}
         self.log.info("%s by week: %s", self.metric, told or "no labels yet")
-        recent = [history[day] for day in sorted(history, reverse=True)][: self.degraded_when.of_weeks]
-        degraded = self.degraded_when.met(recent)
-        since = self.degraded_when.since(history) if degraded else None
+        newest = max(history, default="")
+        bound = self.thresholds.bound(self.metric, reference)
+        degraded = degraded_by_performance(
+            week,
+            self.model_version,
+            self.metric,
+            history,
+            self.degraded_when,
+            value=told.get(newest),
+            bound=self.thresholds.breach if bound is None else bound,
+        )
         if degraded:
-            newest = max(history)
-            bound = self.thresholds.bound(self.metric, reference)
-            found = Degraded(
-                week=str(week),
-                model_version=self.model_version,
-                cause="performance",
-                what=self.metric,
-                metric=self.metric,
-                value=told.get(newest),
-                bound=self.thresholds.breach if bound is None else bound,
-                since=since or newest,
-                breaches=recent.count("breach"),
-                of_weeks=self.degraded_when.of_weeks,
-            )
-            self._report_degraded(context, week, found, retrained)
-        return {
-            "week": str(week),
-            "model_version": self.model_version,
-            "weeks": told,
-            "estimated": {},
-            "metric": self.metric,
-            "verdict": recent[0] if recent else None,
-            "degraded": degraded,
-            "since": since,
-        }
+            self._report_degraded(context, week, degraded, retrained)
+        return performance_result(week, self.model_version, self.metric, told, {}, history.get(newest), degraded)
 
 
 def _rows(found: _WeekMeasured, references: Mapping[str, float], judged: str, verdict: Verdict) -> list[dict[str, Any]]:

@@ -6,7 +6,6 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from snowmaker.calibration import CALIBRATION, CalibrationMap
-from snowmaker.degradation import Degraded
 from snowmaker.exceptions import InputDataError, ModelVersionError
 from snowmaker.hooks.model_registry import read_state
 from snowmaker.input_check import check_labels
@@ -18,6 +17,7 @@ from snowmaker.operators.label_drift import measure_label_drift
 from snowmaker.operators.performance_record import MeasuredWeek
 from snowmaker.operators.weekly_check import WeeklyCheckOperator
 from snowmaker.performance import default_thresholds
+from snowmaker.performance_result import degraded_by_performance, performance_result
 from snowmaker.scored_task import scored_task
 from snowmaker.snowflake import calibration, labelled_rows, tables
 from snowmaker.snowflake.identifiers import Identifier, QualifiedName
@@ -28,6 +28,7 @@ from snowmaker.week import Week, week_of_run
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from snowmaker.degradation import Degraded
     from snowmaker.hooks.warehouse import WarehouseSession
     from snowmaker.measured import Measured
     from snowmaker.operators.performance_record import RecordedWeek
@@ -272,36 +273,22 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         degraded = self._degraded(week, real)
         if degraded:
             self._report_degraded(context, week, degraded, retrained)
-        return {
-            "week": str(week),
-            "model_version": self.model_version,
-            "weeks": values,
-            "estimated": estimated,
-            "metric": self.metric,
-            "verdict": real[-1].verdict if real else None,
-            "degraded": degraded is not None,
-            "since": degraded.since if degraded else None,
-        }
+        verdict = real[-1].verdict if real else None
+        return performance_result(week, self.model_version, self.metric, values, estimated, verdict, degraded)
 
     def _degraded(self, week: Week, labelled: Sequence[RecordedWeek]) -> Degraded | None:
         own = [found for found in labelled if found.version == self.model_version]
-        verdicts = {str(found.week): found.verdict for found in own}
-        since = self.degraded_when.since(verdicts)
-        if since is None:
+        if not own:
             return None
-        newest, recent = own[-1], own[-self.degraded_when.of_weeks :]
-        bound = self.thresholds.bound(self.metric, newest.reference)
-        return Degraded(
-            week=str(week),
-            model_version=self.model_version,
-            cause="performance",
-            what=self.metric,
-            metric=self.metric,
-            value=newest.value,
+        bound = self.thresholds.bound(self.metric, own[-1].reference)
+        return degraded_by_performance(
+            week,
+            self.model_version,
+            self.metric,
+            {str(found.week): found.verdict for found in own},
+            self.degraded_when,
+            value=own[-1].value,
             bound=self.thresholds.breach if bound is None else bound,
-            since=since,
-            breaches=sum(found.verdict == "breach" for found in recent),
-            of_weeks=self.degraded_when.of_weeks,
         )
 
 

@@ -15,11 +15,11 @@ from snowmaker.week import Week
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from snowmaker.drift import Verdict
     from snowmaker.hooks.warehouse import WarehouseSession
     from snowmaker.measured import Measured
     from snowmaker.snowflake.identifiers import QualifiedName
     from snowmaker.snowflake.statement import Value
+    from snowmaker.verdicts import Verdict
 
     Row = Mapping[str, Value]
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, datetime
 
-    from snowmaker.drift import Verdict
+    from snowmaker.verdicts import Verdict
 
 
 @dataclass(frozen=True)

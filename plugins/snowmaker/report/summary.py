@@ -10,8 +10,8 @@ from snowmaker.report.text import clipped, metric_name, number
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from snowmaker.drift import Verdict
     from snowmaker.report.data import ReportData
+    from snowmaker.verdicts import Verdict
 
 MOVED = 5
 

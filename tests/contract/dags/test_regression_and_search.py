@@ -19,11 +19,11 @@ from snowflake.connector.pandas_tools import write_pandas
 
 from include.demo.environment import Environment
 from include.sandbox.process import Sandbox
-from snowmaker.drift import Degradation
 from snowmaker.exceptions import InputDataError
 from snowmaker.operators.performance import PerformanceCheckOperator
 from snowmaker.operators.scoring import BatchInferenceOperator
 from snowmaker.pipeline import Pipeline
+from snowmaker.verdicts import Degradation
 
 from .bundle import Bundle, Run
 

@@ -18,7 +18,6 @@ from airflow.sdk.execution_time.context import OutletEventAccessors
 from snowflake.connector import SnowflakeConnection
 
 from include.sandbox.process import Sandbox
-from snowmaker.drift import Degradation
 from snowmaker.operators.baseline import FreezeBaselineOperator
 from snowmaker.operators.drift import DriftCheckOperator
 from snowmaker.operators.log_model import LogModelOperator
@@ -27,6 +26,7 @@ from snowmaker.operators.promotion import EvaluateChallengerOperator, PromoteMod
 from snowmaker.operators.scoring import BatchInferenceOperator, CheckInputOperator
 from snowmaker.operators.training_set import CreateTrainingSetOperator
 from snowmaker.source import Source
+from snowmaker.verdicts import Degradation
 from snowmaker.week import Week
 
 from .artefacts import MadeArtefact

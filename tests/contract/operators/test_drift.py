@@ -8,11 +8,12 @@ from scipy.stats import ks_2samp, wasserstein_distance
 from scipy.stats.contingency import association
 
 from snowmaker.degradation import Degraded
-from snowmaker.drift import Degradation, DriftRules, Threshold
+from snowmaker.drift import DriftRules
 from snowmaker.exceptions import InputDataError, ModelVersionError
 from snowmaker.hooks.warehouse import WarehouseSession
 from snowmaker.profile import Profile
 from snowmaker.snowflake.statement import Statement
+from snowmaker.verdicts import Degradation, Threshold
 
 from .lab import Lab, Model, degraded_events, fresh, task_context
 from .weekly_data import FEATURES, HOLDOUT, ROWS, SHIFTED, TWIN, UNSEEN, WEEKS
@@ -139,7 +140,7 @@ def test_a_shifted_week_breaches_and_names_the_feature_with_its_psi(lab: Lab, mo
     written = drift(model)
     written = written[written["METRIC"] == "psi"].set_index("FEATURE")
     assert (result["worst_metric"], result["worst_segment"]) == ("psi", "")
-    assert result["moved"][0] == f"PSI of INCOME is {result['worst_value']:.3f} (breach)"
+    assert result["moved"][0] == f"PSI of INCOME is {result['worst_value']:.3g} (breach from 0.25)"
     assert (written["WARN"]["INCOME"], written["BREACH"]["INCOME"], written["P_VALUE"]["INCOME"] < 1e-9) == (
         0.1,
         0.25,

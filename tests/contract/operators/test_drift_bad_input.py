@@ -282,7 +282,7 @@ def test_the_worst_segment_is_reported_though_all_rows_are_calm(odd: Odd) -> Non
     rules = DriftRules(metrics={"missing_rate_change": Threshold(0.3, 0.5)})
     result = odd.check(ONE_SHOP, rules, segments=["SHOP"])
     assert (result["verdict"], result["worst_feature"], result["worst_segment"]) == ("breach", "AMOUNT", "SHOP=shop 1")
-    assert result["moved"] == ["Change of missing rate of AMOUNT where SHOP=shop 1 is 1.000 (breach)"]
+    assert result["moved"] == ["Change of missing rate of AMOUNT where SHOP=shop 1 is 1 (breach from 0.5)"]
 
 
 def test_a_segment_that_the_baseline_does_not_know_is_left_out_and_a_column_that_is_none_refused(odd: Odd) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from snowmaker.drift import Degradation
 from snowmaker.exceptions import InputDataError, WarehouseError
 from snowmaker.hooks.warehouse import WarehouseSession
 from snowmaker.operators import performance_record
 from snowmaker.performance import PerformanceThresholds
 from snowmaker.snowflake.statement import Statement
+from snowmaker.verdicts import Degradation
 from snowmaker.week import Week
 
 from .lab import Lab, Model, degraded_events, fresh, task_context

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import TaskDeferred
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
 
 from snowmaker.degradation import Degraded
-from snowmaker.drift import Degradation, DriftRules
+from snowmaker.drift import DriftRules
 from snowmaker.exceptions import InputDataError, MonitorError
 from snowmaker.hooks.warehouse import WarehouseSession
 from snowmaker.monitor_options import MonitorOptions
@@ -22,7 +22,7 @@ from snowmaker.operators.monitor_drift import MonitorDriftCheckOperator
 from snowmaker.operators.monitor_performance import MonitorPerformanceCheckOperator
 from snowmaker.performance import PerformanceThresholds
 from snowmaker.snowflake.identifiers import QualifiedName
-from snowmaker.verdicts import Threshold
+from snowmaker.verdicts import Degradation, Threshold
 
 from .lab import DEGRADED, Lab, Model, degraded_events, fresh, task_context
 from .weekly_data import FEATURES, HOLDOUT, ROWS, SHIFTED, TWIN, WEEKS

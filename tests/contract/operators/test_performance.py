@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
-from snowmaker.drift import Degradation
 from snowmaker.exceptions import InputDataError, ModelVersionError
 from snowmaker.performance import PerformanceThresholds
+from snowmaker.verdicts import Degradation
 
 from .lab import Lab, Model, degraded_events, fresh, task_context
 from .oracle import binary_metrics

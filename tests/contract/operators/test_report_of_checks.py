@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from snowmaker.drift import Degradation
 from snowmaker.operators.report import WeeklyReportOperator
 from snowmaker.snowflake.identifiers import QualifiedName
+from snowmaker.verdicts import Degradation
 
 from .lab import Lab, Model, task_context
 from .weekly_data import SHIFTED
