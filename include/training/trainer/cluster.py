@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from . import roll_call
 from .failure import TrainingFailure, reason_of
+from .lookout import on_the_lookout
 from .statements import Shard
 
 if TYPE_CHECKING:
@@ -96,22 +97,25 @@ class Cluster:
 
 
 @contextmanager
-def joined(cluster: Cluster, patience: float = roll_call.PATIENCE) -> Iterator[None]:
+def joined(
+    cluster: Cluster, give_up: Callable[[TrainingFailure], None], patience: float = roll_call.PATIENCE
+) -> Iterator[None]:
     """Connect the hosts for the time of a ``with`` block; if one fails in it, all do, for the same reason.
 
     After a failure the process must leave by ``os._exit``: the communicator crashes an ordinary exit.
 
+    :param give_up: ends the process for a reason, from another thread, where the block itself hangs
     :raises TrainingFailure: the reason, which may be another host's
     """
     if cluster.size == 1:
         yield
         return
-    with _talking(cluster, patience):
+    with _talking(cluster, give_up, patience):
         yield
 
 
 @contextmanager
-def _talking(cluster: Cluster, patience: float) -> Iterator[None]:
+def _talking(cluster: Cluster, give_up: Callable[[TrainingFailure], None], patience: float) -> Iterator[None]:
     from xgboost import collective
     from xgboost.tracker import RabitTracker
 
@@ -132,9 +136,10 @@ def _talking(cluster: Cluster, patience: float) -> Iterator[None]:
             raise TrainingFailure(str(arguments or roll_call.tell_lost(cluster.hosts[0])))
     try:
         collective.init(**arguments, dmlc_task_id=f"{cluster.rank:06d}", dmlc_timeout=_TIMEOUT)
-        yield
-        # Nobody leaves before all are through.
-        cluster.sums(np.zeros(1))
+        with on_the_lookout(list(lines.values()), lambda: give_up(TrainingFailure(_hear(cluster, lines)))):
+            yield
+            # Nobody leaves before all are through.
+            cluster.sums(np.zeros(1))
     except BaseException as error:
         if cluster.is_first:
             _abandoned.append(tracker)
@@ -153,10 +158,21 @@ def _agree(cluster: Cluster, lines: dict[str, Line], error: BaseException) -> st
         for line in lines.values():
             line.send(own or heard or reason_of(error))
         return heard
-    (first,) = lines.values()
     if own:
+        (first,) = lines.values()
         first.send(own)
         return None
+    return _hear(cluster, lines)
+
+
+def _hear(cluster: Cluster, lines: dict[str, Line]) -> str:
+    """Learn why another host has ended, and pass it on."""
+    if cluster.is_first:
+        reason = roll_call.hear_reason(lines) or "another host ended without a reason; see its log"
+        for line in lines.values():
+            line.send(reason)
+        return reason
+    (first,) = lines.values()
     heard = first.receive(_TIMEOUT)
     return str(heard) if heard else roll_call.tell_lost(cluster.hosts[0])
 

@@ -75,10 +75,15 @@ def run(arguments: Sequence[str], folders: Folders, cluster: Cluster) -> None:
         raise failure.TrainingFailure(
             f"estimator linear trains on one instance, and there are {cluster.size}; set instance_count to 1"
         )
-    with joined(cluster):
+    with joined(cluster, lambda reason: _end(reason, folders)):
         card = _train(job, hyperparameters, folders, cluster)
     if cluster.is_first:
         _report_metrics(card)
+
+
+def _end(reason: failure.TrainingFailure, folders: Folders) -> None:
+    failure.report(reason, folders.output)
+    os._exit(1)
 
 
 def _train(job: Job, hyperparameters: Hyperparameters, folders: Folders, cluster: Cluster) -> dict[str, Any]:

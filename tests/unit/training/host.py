@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,9 @@ def _break(fault: str | None) -> None:
     def die(*_: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
+    def wait(*_: Any) -> None:
+        time.sleep(600)
+
     def exhaust(*_: Any) -> None:
         raise MemoryError
 
@@ -69,6 +73,7 @@ def _break(fault: str | None) -> None:
         "login": (reading, "read_secret", refuse),
         "killed in training": (boosting.Stopping, "is_over", die),
         "killed before": (labels, "_values", die),
+        "hangs in training": (boosting.Stopping, "is_over", wait),
         "memory": (boosting.Stopping, "is_over", exhaust),
         "rows": (reading, "read_shard", lose_rows),
     }

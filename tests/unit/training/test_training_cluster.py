@@ -152,6 +152,14 @@ def test_the_host_that_was_lost_is_told_to_all_others(train: Callable[..., Hosts
     assert hosts[0][1].startswith("algo-3 was lost")
 
 
+def test_hosts_that_hang_are_told_of_the_one_that_was_lost(train: Callable[..., Hosts]) -> None:
+    hangs = "hangs in training"
+    hosts = train(make_table(), count=3, faults={0: hangs, 1: hangs, 2: "killed in training"})
+    assert [code for code, _ in hosts] == [1, 1, -9]
+    assert hosts[0][1] == hosts[1][1]
+    assert hosts[0][1].startswith("algo-3 was lost")
+
+
 def test_what_xgboost_refuses_is_told_by_all(train: Callable[..., Hosts]) -> None:
     hosts = train(make_table(), arguments=["--subsample", "7"])
     assert [code for code, _ in hosts] == [1, 1]
