@@ -30,6 +30,8 @@ _OTHERS = {
     # Two passes of numpy over a frame in memory, which costs more to get; so it has no bound.
     "nannyml JS": ("nannyml_js.py", ["nannyml==0.13.1", "pandas<3", "pyarrow", "statsmodels"], None),
 }
+# As it was before the sandbox's certificates went in, which pip would take for the only ones to trust.
+_ENVIRONMENT = dict(os.environ)
 _BASELINE, _WEEK = date(2026, 1, 5), date(2026, 1, 12)
 
 
@@ -193,7 +195,7 @@ def _others(session: Any, folder: Path, own: float) -> Iterator[Figure]:
             fetched = time.perf_counter() - started
             frame.to_parquet(file)
     yield Figure("getting the week as a frame", fetched, "s")
-    quiet = {**os.environ, "NML_DISABLE_USAGE_LOGGING": "1", "DO_NOT_TRACK": "1"}
+    quiet = {**_ENVIRONMENT, "NML_DISABLE_USAGE_LOGGING": "1", "DO_NOT_TRACK": "1"}
     for name, (script, packages, bound) in _OTHERS.items():
         done = subprocess.run(
             [_environment(name.split()[0], packages), str(_SCRIPTS / script), *map(str, files)],
@@ -210,6 +212,6 @@ def _environment(name: str, packages: list[str]) -> str:
     python = str(folder / "bin" / "python")
     if not (folder / "ready").exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], env=_ENVIRONMENT, check=True)
         (folder / "ready").touch()
     return python
