@@ -44,13 +44,13 @@ def _figures(login: dict[str, Any]) -> Iterator[Figure]:
         plain, counts, profile = _medians(cursor, [(_BIG, _extremes), (_BIG, _counts), (_BIG, _profile)])
         yield Figure("min, max, count of 1M x 30", plain, "s")
         yield Figure("300 counts of them", counts, "s")
-        yield Figure("times min, max, count", counts / plain, "", bound=5)
+        yield Figure("times min, max, count", counts / plain, "", bound=4.5)
         yield Figure("and means and deviations", profile, "s")
-        yield Figure("times min, max, count", profile / plain, "", bound=6)
+        yield Figure("times min, max, count", profile / plain, "", bound=5.5)
         few, many = _medians(cursor, [(_FEW, _profile), (_MANY, _profile)])
         yield Figure("the same of 50k x 30", few, "s")
         yield Figure("of 50k x 300", many, "s")
-        yield Figure("times, for ten times as many", many / few, "", bound=18)
+        yield Figure("times, for ten times as many", many / few, "", bound=15)
 
 
 def _fill(rows: int, columns: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from snowmaker.drift import ALL_ROWS, DriftRules, compare_segments
-from snowmaker.drift_result import degraded_by_drift, drift_result
+from snowmaker.drift_result import drift_result
 from snowmaker.exceptions import InputDataError, ModelVersionError
 from snowmaker.hooks.model_registry import read_state
 from snowmaker.operators import baseline_record, drift_record, profiling
@@ -21,12 +21,10 @@ from snowmaker.week import Week, week_of_run
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from snowmaker.drift import FeatureDrift
     from snowmaker.hooks.warehouse import WarehouseSession
     from snowmaker.operators.profiling import Profiles
     from snowmaker.snowflake.profiles import Column
     from snowmaker.source import Source
-    from snowmaker.verdicts import Verdict
 
 _HISTORY_WEEKS = 52
 
@@ -109,7 +107,7 @@ class DriftCheckOperator(WeeklyCheckOperator):
             drift_record.write(session, key, drifts, profiles, run_label(context))
             recent = drift_record.recent_verdicts(session, key, _HISTORY_WEEKS)
             retrained = self._last_retraining(session, model)
-        return self._judge(context, week, drifts, recent, retrained)
+        return self._judge_drift(context, week, self.model_version, drifts, recent, retrained)
 
     def _first_baseline(
         self, session: WarehouseSession, model: QualifiedName, week: Week, columns: Sequence[Column], run: str
@@ -207,18 +205,3 @@ class DriftCheckOperator(WeeklyCheckOperator):
                 f"{self.model_version} in {self.predictions_table}; score it before its drift is checked"
             )
         return profiles
-
-    def _judge(
-        self,
-        context: Mapping[str, Any],
-        week: Week,
-        drifts: Sequence[FeatureDrift],
-        recent: Mapping[str, Verdict | None],
-        retrained: Week | None,
-    ) -> dict[str, Any]:
-        result = drift_result(week, self.model_version, drifts, self.degraded_when.since(recent))
-        self.log.info("Week %s: %s (%s)", week, result["verdict"], "; ".join(result["moved"]) or "all below warn")
-        if result["degraded"]:
-            degraded = degraded_by_drift(result, drifts[0], recent, self.degraded_when)
-            self._report_degraded(context, week, degraded, retrained)
-        return result

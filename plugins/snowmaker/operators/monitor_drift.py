@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from snowmaker.drift import ALL_ROWS, DriftRules
-from snowmaker.drift_result import degraded_by_drift, drift_result
 from snowmaker.exceptions import InputDataError, MonitorError
 from snowmaker.monitor_metrics import DRIFT, check_rules, to_ask, worst_first
 from snowmaker.operators import drift_record
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from snowmaker.drift import FeatureDrift
     from snowmaker.hooks.warehouse import WarehouseSession
     from snowmaker.monitor_metrics import Asked
-    from snowmaker.verdicts import Verdict
     from snowmaker.week import Week
 
 _CALLS_A_STATEMENT = 50
@@ -106,7 +104,7 @@ class MonitorDriftCheckOperator(MonitorCheckOperator):
                 retrained = self._last_retraining(session, model)
         if seen != predicted:
             self._wait(monitor, week, seen, predicted, until)
-        return self._judge(context, week, drifts, recent, retrained)
+        return self._judge_drift(context, week, self.model_version, drifts, recent, retrained)
 
     def _wait(self, monitor: QualifiedName, week: Week, seen: int, predicted: int, until: str) -> None:
         told = f"monitor {monitor.quoted} has seen {seen} of the {predicted} predictions of week {week}"
@@ -187,21 +185,6 @@ class MonitorDriftCheckOperator(MonitorCheckOperator):
             "ENGINE": ENGINE,
         }
         rewrite_rows(session, table, where, measured, run)
-
-    def _judge(
-        self,
-        context: Mapping[str, Any],
-        week: Week,
-        drifts: Sequence[FeatureDrift],
-        recent: Mapping[str, Verdict | None],
-        retrained: Week | None,
-    ) -> dict[str, Any]:
-        result = drift_result(week, self.model_version, drifts, self.degraded_when.since(recent))
-        self.log.info("Week %s: %s (%s)", week, result["verdict"], "; ".join(result["moved"]) or "all below warn")
-        if result["degraded"]:
-            degraded = degraded_by_drift(result, drifts[0], recent, self.degraded_when)
-            self._report_degraded(context, week, degraded, retrained)
-        return result
 
 
 def _call(asked: Asked, part: tuple[Identifier, str] | None = None) -> DriftCall:

@@ -61,7 +61,7 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
     :param label_delay_weeks: weeks after which labels are due
     :param lookback_weeks: how many weeks with due labels to look at
     :param task: what the model predicts
-    :param metric: the metric to judge by; default: f1, of a regression rmse
+    :param metric: the metric to judge by; default: f1, of several classes f1_macro, of a regression rmse
     :param thresholds: how bad it may be; default: ``performance.default_thresholds``
     :param threshold: score from which the class 1 is predicted
     :param estimate: whether to estimate the weeks without labels

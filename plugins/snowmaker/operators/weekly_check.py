@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias
 
+from snowmaker.drift_result import degraded_by_drift, drift_result
 from snowmaker.operators.base import WarehouseOperator
 from snowmaker.snowflake import registry, tables
 from snowmaker.verdicts import cooling
 from snowmaker.week import Week
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from snowmaker.degradation import Degraded
+    from snowmaker.drift import FeatureDrift
     from snowmaker.hooks.warehouse import WarehouseSession
     from snowmaker.snowflake.identifiers import QualifiedName
-    from snowmaker.verdicts import Degradation
+    from snowmaker.verdicts import Degradation, Verdict
 
 
 class WeeklyCheckOperator(WarehouseOperator):
@@ -56,6 +58,23 @@ class WeeklyCheckOperator(WarehouseOperator):
         events = model.sibling(tables.MODEL_EVENTS)
         rows = session.rows_if_any(registry.last_retraining(events, model.quoted))
         return next((Week(row["WEEK_START"]) for row in rows if row["WEEK_START"]), None)
+
+    def _judge_drift(
+        self,
+        context: Mapping[str, Any],
+        week: Week,
+        version: str,
+        drifts: Sequence[FeatureDrift],
+        recent: Mapping[str, Verdict | None],
+        retrained: Week | None,
+    ) -> dict[str, Any]:
+        """Make the result of a drift check, whichever engine measured, and report a degraded model."""
+        result = drift_result(week, version, drifts, self.degraded_when.since(recent))
+        self.log.info("Week %s: %s (%s)", week, result["verdict"], "; ".join(result["moved"]) or "all below warn")
+        if result["degraded"]:
+            degraded = degraded_by_drift(result, drifts[0], recent, self.degraded_when)
+            self._report_degraded(context, week, degraded, retrained)
+        return result
 
     def _report_degraded(
         self, context: Mapping[str, Any], week: Week, degraded: Degraded, retrained: Week | None
