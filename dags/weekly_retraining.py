@@ -14,9 +14,10 @@ from snowmaker.notifications.callbacks import notification_callbacks
 from snowmaker.operators.alert import AlertOperator
 from snowmaker.operators.baseline import FreezeBaselineOperator
 from snowmaker.operators.choice import ChooseTrainingOperator
+from snowmaker.operators.evaluation import EvaluateChallengerOperator
 from snowmaker.operators.log_model import LogModelOperator
 from snowmaker.operators.monitor import ModelMonitorOperator
-from snowmaker.operators.promotion import EvaluateChallengerOperator, PromoteModelOperator
+from snowmaker.operators.promotion import PromoteModelOperator
 from snowmaker.operators.sagemaker import SageMakerTrainOperator
 from snowmaker.operators.training_set import CreateTrainingSetOperator
 from snowmaker.pipeline import Pipeline, load_pipelines

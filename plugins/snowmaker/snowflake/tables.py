@@ -27,6 +27,8 @@ PERFORMANCE = "SNOWMAKER_PERFORMANCE"
 CALIBRATION = "SNOWMAKER_CALIBRATION"
 LABELS = "SNOWMAKER_LABELS"
 REPORTS = "SNOWMAKER_REPORTS"
+ATTRIBUTIONS = "SNOWMAKER_ATTRIBUTIONS"
+VERDICTS = "SNOWMAKER_VERDICTS"
 MODEL_EVENTS = "SNOWMAKER_MODEL_EVENTS"
 RUN_COSTS = "SNOWMAKER_RUN_COSTS"
 LOCKS = "SNOWMAKER_LOCKS"
@@ -82,15 +84,46 @@ COLUMNS: dict[str, dict[str, str]] = {
     LABELS: {"WEEK_START": "DATE NOT NULL", "MODEL_NAME": _TEXT, "LABELLED": _NUMBER, "FINGERPRINT": _TEXT, **_RUN},
     # One row a week: its report.
     REPORTS: {"WEEK_START": "DATE NOT NULL", "MODEL_NAME": _TEXT, "HTML": _TEXT, **_RUN},
-    # Who was champion from which week on, and why; rejected challengers too.
+    # One row a feature of a model version: how much of the score it makes, on a sample.
+    ATTRIBUTIONS: {
+        **_VERSION,
+        "FEATURE": _TEXT,
+        "PLACE": _NUMBER,
+        "MEAN_ABSOLUTE": "FLOAT",
+        "SHARE": "FLOAT",
+        "ROW_COUNT": _NUMBER,
+        **_RUN,
+    },
+    # One row a rule of an evaluation: what was found of the challenger, its interval, and the bound.
+    VERDICTS: {
+        **_VERSION,
+        "CHAMPION": "VARCHAR",
+        "RULE": _TEXT,
+        "METRIC": _TEXT,
+        "SEGMENT": _TEXT,
+        "VALUE": "FLOAT",
+        "LOW": "FLOAT",
+        "HIGH": "FLOAT",
+        "BOUND": "FLOAT",
+        "PASSED": _FLAG,
+        "FIRST_WEEK": "DATE NOT NULL",
+        "LAST_WEEK": "DATE NOT NULL",
+        "ROW_COUNT": _NUMBER,
+        **_RUN,
+    },
+    # Who was champion from which week on, and why; everything else that was decided about a version, too. SEQUENCE
+    # counts a model's events: the newest one that names a champion is the truth, and the registry follows it.
     MODEL_EVENTS: {
         "EVENT_ID": _TEXT,
+        "SEQUENCE": _NUMBER,
         "EVENT": _TEXT,
         **_VERSION,
         "PREVIOUS_VERSION": "VARCHAR",
         "WEEK_START": "DATE NOT NULL",
         "REASON": "VARCHAR",
         "GATE": "VARCHAR",
+        "DECIDED_BY": "VARCHAR",
+        "DECISION": "VARCHAR",
         **_RUN,
     },
     # One row a training job: what it ran on, for how long it is billed, and about what for (US dollars).

@@ -20,9 +20,10 @@ from snowflake.connector import SnowflakeConnection
 from include.sandbox.process import Sandbox
 from snowmaker.operators.baseline import FreezeBaselineOperator
 from snowmaker.operators.drift import DriftCheckOperator
+from snowmaker.operators.evaluation import EvaluateChallengerOperator
 from snowmaker.operators.log_model import LogModelOperator
 from snowmaker.operators.performance import PerformanceCheckOperator
-from snowmaker.operators.promotion import EvaluateChallengerOperator, PromoteModelOperator
+from snowmaker.operators.promotion import PromoteModelOperator
 from snowmaker.operators.scoring import BatchInferenceOperator, CheckInputOperator
 from snowmaker.operators.training_set import CreateTrainingSetOperator
 from snowmaker.source import Source

@@ -45,8 +45,10 @@ def model(lab: Lab) -> QualifiedName:
     lab.rows(tables.create_table(events).text)
     for day, version in enumerate(("V0", VERSION), start=1):
         lab.rows(
-            f"INSERT INTO {events} SELECT %s, 'PROMOTED', %s, %s, NULL, '2026-01-05', NULL, NULL, 'r', %s",
+            f"INSERT INTO {events} (EVENT_ID, SEQUENCE, EVENT, MODEL_NAME, MODEL_VERSION, WEEK_START, RUN_ID, "
+            f"WRITTEN_AT) SELECT %s, %s, 'PROMOTED', %s, %s, '2026-01-05', 'r', %s",
             fresh("E"),
+            day,
             model.quoted,
             version,
             f"2026-01-{day:02} 00:00:00",

@@ -74,7 +74,13 @@ class Year:
         self.add(
             tables.MODEL_EVENTS,
             [
-                {"EVENT_ID": str(i), "EVENT": event, "MODEL_VERSION": version, "WEEK_START": week.start}
+                {
+                    "EVENT_ID": str(i),
+                    "SEQUENCE": i + 1,
+                    "EVENT": event,
+                    "MODEL_VERSION": version,
+                    "WEEK_START": week.start,
+                }
                 for i, (event, version, week) in enumerate(events)
             ],
         )
