@@ -54,7 +54,8 @@ def insert_event(
     return Statement(
         f"INSERT INTO {table} (EVENT_ID, SEQUENCE, EVENT, MODEL_NAME, MODEL_VERSION, PREVIOUS_VERSION, WEEK_START, "
         f"REASON, GATE, RUN_ID, WRITTEN_AT) "
-        f"SELECT %s, COALESCE((SELECT MAX(SEQUENCE) FROM {table} WHERE MODEL_NAME = %s), 0) + 1, %s, %s, %s, %s, %s::DATE, %s, %s, %s, "
+        f"SELECT %s, COALESCE((SELECT MAX(SEQUENCE) FROM {table} WHERE MODEL_NAME = %s), 0) + 1, "
+        f"%s, %s, %s, %s, %s::DATE, %s, %s, %s, "
         f"{NOW} WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE EVENT_ID = %s)",
         (event_id, model, event, model, version, previous, week, reason, gate, run_id, event_id),
     )
