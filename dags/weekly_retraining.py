@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -127,12 +127,7 @@ def weekly_retraining(pipeline: Pipeline) -> DAG:
         start_date=datetime.fromisoformat(f"{pipeline.start_date}T00:00:00+00:00"),
         catchup=False,
         max_active_runs=1,
-        default_args={
-            "owner": pipeline.owner,
-            "retries": 2,
-            "retry_delay": timedelta(seconds=30),
-            "on_failure_callback": notify.on_failure,
-        },
+        default_args={**pipeline.task_defaults, "on_failure_callback": notify.on_failure},
         tags=["snowmaker", pipeline.name],
         params={
             "week": Param(

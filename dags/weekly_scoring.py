@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -93,12 +93,7 @@ def weekly_scoring(pipeline: Pipeline) -> DAG:
         schedule=CronDataIntervalTimetable(pipeline.schedule, timezone="UTC") if pipeline.schedule else None,
         start_date=datetime.fromisoformat(f"{pipeline.start_date}T00:00:00+00:00"),
         catchup=False,
-        default_args={
-            "owner": pipeline.owner,
-            "retries": 2,
-            "retry_delay": timedelta(seconds=30),
-            "on_failure_callback": notify.on_failure,
-        },
+        default_args={**pipeline.task_defaults, "on_failure_callback": notify.on_failure},
         tags=["snowmaker", pipeline.name],
         params={
             "week": Param(
@@ -109,7 +104,7 @@ def weekly_scoring(pipeline: Pipeline) -> DAG:
                 description="First day of the week to score; empty: the last complete week.",
             ),
             "model_version": Param(
-                "champion",
+                pipeline.scoring.model,
                 type="string",
                 title="Model version",
                 description="champion, champion_as_of_week, an alias, or a version's name.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,11 +27,11 @@ from snowmaker.pipeline_monitoring import MonitoringSection
 from snowmaker.pipeline_sections import (
     ModelSection,
     NotificationSection,
-    PromotionSection,
     SnowflakeSection,
     SourceSection,
     TrainingSection,
 )
+from snowmaker.pipeline_versions import ExplainSection, PromotionSection, RetentionSection, ScoringSection
 from snowmaker.scored_task import TASKS
 from snowmaker.snowflake import tables
 from snowmaker.snowflake.identifiers import Identifier, QualifiedName
@@ -57,12 +58,17 @@ class Pipeline(Section):
     )
     week_starts_on: Weekday = "monday"
     start_date: str = Field("2024-01-01", pattern=r"^\d{4}-\d{2}-\d{2}$", description="First day of runs.")
+    retries: int = Field(2, ge=0, le=100, description="How often a failed task is tried again.")
+    retry_delay_seconds: float = Field(30, ge=0, description="How long to wait before that.")
     snowflake: SnowflakeSection
     source: SourceSection
     model: ModelSection = ModelSection()
+    scoring: ScoringSection = ScoringSection()
     training: TrainingSection = TrainingSection()
     monitoring: MonitoringSection = MonitoringSection()
     promotion: PromotionSection = PromotionSection()
+    explain: ExplainSection | None = Field(ExplainSection(), description="null: no version is explained.")
+    retention: RetentionSection | None = Field(None, description="Default: all versions stay.")
     notifications: tuple[NotificationSection, ...] = ()
 
     @field_validator("schedule", "retraining_schedule")
@@ -90,6 +96,7 @@ class Pipeline(Section):
             "promotion.floors": promotion.floors,
             "promotion.ceilings": promotion.ceilings,
             "promotion.min_gain": self.min_gain,
+            "promotion.not_worse_metric": (promotion.not_worse_metric,) if promotion.not_worse_metric else (),
         }
         allowed = TASKS[self.task].metrics
         for place, metrics in named.items():
@@ -104,7 +111,7 @@ class Pipeline(Section):
         for place, check in (
             ("performance.", lambda: monitoring.performance.thresholds(self.metric)),
             ("drift: ", lambda: self.drift_rules),
-            ("segments: ", self._check_segments),
+            ("segments: ", lambda: self._check_segments(monitoring.segments)),
             ("snowflake: ", self._check_snowflake),
         ):
             try:
@@ -113,10 +120,18 @@ class Pipeline(Section):
                 raise ValueError(f"monitoring.{place}{error}") from None
         return self
 
-    def _check_segments(self) -> None:
+    @model_validator(mode="after")
+    def _check_not_worse(self) -> Pipeline:
+        try:
+            self._check_segments(self.promotion.not_worse)
+        except ValueError as error:
+            raise ValueError(f"promotion.not_worse: {error}") from None
+        return self
+
+    def _check_segments(self, segments: Iterable[str]) -> None:
         source = self.source_table
         known = [column.name for column in (*source.key, *(feature.column for feature in source.features))]
-        for segment in self.monitoring.segments:
+        for segment in segments:
             if Identifier.parse(segment).name not in known:
                 raise ValueError(f"{segment} is neither a feature nor in source.key; choose of {', '.join(known)}")
 
@@ -189,6 +204,15 @@ class Pipeline(Section):
                 self.model_name, snowflake.warehouse
             )
             for alert in snowflake.alerts
+        }
+
+    @property
+    def task_defaults(self) -> dict[str, Any]:
+        """What every task of the pipeline's DAGs has."""
+        return {
+            "owner": self.owner,
+            "retries": self.retries,
+            "retry_delay": timedelta(seconds=self.retry_delay_seconds),
         }
 
     @property

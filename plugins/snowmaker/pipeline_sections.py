@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from snowmaker.hyperparameters import MAX_COMBINATIONS, Value, check_search
-from snowmaker.metrics import ERRORS, Metric
 from snowmaker.notifications.delivery import Destination, Service
 from snowmaker.notifications.notice import Event
 from snowmaker.pipeline_base import Column, Section, Table
@@ -152,30 +151,6 @@ class TrainingSection(Section):
         check_search(self.search, self.hyperparameters)
         if self.class_weight and "scale_pos_weight" in (*self.hyperparameters, *self.search):
             raise ValueError("class_weight and scale_pos_weight both weigh the classes; remove one of them")
-        return self
-
-
-class PromotionSection(Section):
-    """The gate a challenger must pass, on the holdout rows that neither version was trained on."""
-
-    floors: dict[Metric, float] = Field(default_factory=dict, description="Least value of each metric; not for errors.")
-    ceilings: dict[Metric, float] = Field(
-        default_factory=dict, description="Greatest value of each error, e.g. rmse, log_loss."
-    )
-    min_gain: dict[Metric, float] | None = Field(
-        None,
-        description="Least gain over the champion, metric by metric: a difference, of rmse and mae the share by which "
-        "the error is smaller. Default: 0 of f1, of a regression 0 of rmse.",
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> PromotionSection:
-        for metric in self.floors:
-            if metric in ERRORS:
-                raise ValueError(f"floors has {metric}, of which less is better; move it to ceilings")
-        for metric in self.ceilings:
-            if metric not in ERRORS:
-                raise ValueError(f"ceilings has {metric}, of which more is better; move it to floors")
         return self
 
 
