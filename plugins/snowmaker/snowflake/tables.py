@@ -84,13 +84,17 @@ COLUMNS: dict[str, dict[str, str]] = {
     LABELS: {"WEEK_START": "DATE NOT NULL", "MODEL_NAME": _TEXT, "LABELLED": _NUMBER, "FINGERPRINT": _TEXT, **_RUN},
     # One row a week: its report.
     REPORTS: {"WEEK_START": "DATE NOT NULL", "MODEL_NAME": _TEXT, "HTML": _TEXT, **_RUN},
-    # One row a feature of a model version: how much of the score it makes, on a sample.
+    # One row a feature of a model version and class ('': all): how much of the score it makes on a sample, and how
+    # much of the champion's score on the same rows.
     ATTRIBUTIONS: {
         **_VERSION,
+        "CLASS": _TEXT,
         "FEATURE": _TEXT,
         "PLACE": _NUMBER,
         "MEAN_ABSOLUTE": "FLOAT",
         "SHARE": "FLOAT",
+        "CHAMPION": "VARCHAR",
+        "CHAMPION_SHARE": "FLOAT",
         "ROW_COUNT": _NUMBER,
         **_RUN,
     },
