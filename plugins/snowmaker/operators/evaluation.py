@@ -45,10 +45,27 @@ class EvaluateChallengerOperator(WarehouseOperator):
         for when there is no champion
     :param method: which function and output of the model is the score; default: the task's
     :param threshold: score from which the class 1 is predicted
-    :return: the verdict: challenger, champion, rows, rules with value, bound and outcome, metrics, ``passed``
+    :param week: the week as of which the challenger was trained; default: the last holdout week (templated)
+    :param confidence: of the intervals around metrics and gains
+    :param not_worse: by source column the loss that is borne in each of its segments, in the unit of the gain; a
+        challenger fails that is significantly worse than the champion by more
+    :param not_worse_metric: the metric of ``not_worse``; default: the task's
+    :param max_scoring_seconds_per_million: longest time in the warehouse for scoring a million rows
+    :param max_training_cost: of the challenger's training job, in US dollars
+    :param costs_table: the table SNOWMAKER_RUN_COSTS that knows it, written database.schema.name; default: the one
+        beside the model (templated)
+    :return: the verdict, as ``GateVerdict.to_dict`` writes it
     """
 
-    template_fields: Sequence[str] = ("model_name", "challenger", "training_table", "first_week", "last_week")
+    template_fields: Sequence[str] = (
+        "model_name",
+        "challenger",
+        "training_table",
+        "first_week",
+        "last_week",
+        "week",
+        "costs_table",
+    )
 
     def __init__(
         self,
@@ -65,6 +82,13 @@ class EvaluateChallengerOperator(WarehouseOperator):
         min_gain: Mapping[str, float] | None = None,
         method: ScoreMethod | None = None,
         threshold: float = 0.5,
+        week: str | None = None,
+        confidence: float = 0.95,
+        not_worse: Mapping[str, float] | None = None,
+        not_worse_metric: str | None = None,
+        max_scoring_seconds_per_million: float | None = None,
+        max_training_cost: float | None = None,
+        costs_table: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -79,6 +103,13 @@ class EvaluateChallengerOperator(WarehouseOperator):
         self.min_gain = dict(min_gain or {})
         self.scored_task = scored_task(task, threshold)
         self.method = method or self.scored_task.method
+        self.week = week
+        self.confidence = confidence
+        self.not_worse = dict(not_worse or {})
+        self.not_worse_metric = not_worse_metric or self.scored_task.default_metric
+        self.max_scoring_seconds_per_million = max_scoring_seconds_per_million
+        self.max_training_cost = max_training_cost
+        self.costs_table = costs_table
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Score, count, judge."""
