@@ -71,3 +71,11 @@ class MonitorError(SnowmakerError):
 
 class ConcurrentChangeError(SnowmakerError, AirflowFailException):
     """Somebody else changed the model meanwhile; look before trying again."""
+
+
+class ApprovalError(SnowmakerError):
+    """A person's answer about a challenger cannot be taken; the next try asks again."""
+
+
+class StaleApprovalError(ApprovalError, AirflowFailException):
+    """A person would be shown another verdict than the one that their answer counts for."""
