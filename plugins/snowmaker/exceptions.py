@@ -65,6 +65,10 @@ class WarehouseError(SnowmakerError):
     """Snowflake refused a statement."""
 
 
+class OwnTableError(SnowmakerError, AirflowFailException):
+    """One of Snowmaker's own tables is not as this release needs it, and cannot be made so."""
+
+
 class MonitorError(SnowmakerError):
     """A model monitor cannot tell of a week: there is none, it is suspended, or it has not read the rows yet."""
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from snowflake.connector import SnowflakeConnection
 
+    from snowmaker.snowflake.identifiers import QualifiedName
+
 _OBJECT_MISSING = 2003
 _LOGIN_REFUSED = {250001, 390100, 390144, 390189, 390201, 390432}
 _KEY_BEGINNING = "-----BEGIN"
@@ -94,6 +96,8 @@ class WarehouseSession:
     def __init__(self, connection: SnowflakeConnection, conn_id: str) -> None:
         self.connection = connection
         self.conn_id = conn_id
+        # The comments of Snowmaker's own tables, None where there is none; hooks/own_tables.py looks once.
+        self.own_tables: dict[QualifiedName, str | None] = {}
 
     def rows(self, statement: Statement) -> list[dict[str, Any]]:
         """Run a statement and return its rows, keyed by column name."""

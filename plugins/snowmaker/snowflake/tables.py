@@ -7,8 +7,10 @@ are the registry's, rows are the source's.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
+from snowmaker.snowflake.identifiers import literal
 from snowmaker.snowflake.statement import Statement, listed
 
 if TYPE_CHECKING:
@@ -32,6 +34,12 @@ VERDICTS = "SNOWMAKER_VERDICTS"
 MODEL_EVENTS = "SNOWMAKER_MODEL_EVENTS"
 RUN_COSTS = "SNOWMAKER_RUN_COSTS"
 LOCKS = "SNOWMAKER_LOCKS"
+# A pipeline's predictions table, whatever its name.
+PREDICTIONS = "predictions"
+
+# How often a table's columns changed, the first ones included; snowflake/migrations.py tells how.
+_SCHEMA_VERSIONS = {BASELINES: 2, DRIFT: 2, PERFORMANCE: 2, MODEL_EVENTS: 2, PREDICTIONS: 2}
+_SCHEMA_MARK = re.compile(r"\bsnowmaker schema (\d+)")
 
 # A profile is a kilobyte or two, and a statement should be no longer than 1 MB.
 _ROWS_AT_ONCE = 400
@@ -154,7 +162,42 @@ COLUMNS: dict[str, dict[str, str]] = {
 def create_table(table: QualifiedName) -> Statement:
     """Create one of Snowmaker's tables if it is not there."""
     columns = listed(f"{name} {kind}" for name, kind in COLUMNS[table.object.name].items())
-    return Statement(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+    comment = literal(schema_comment(table.object.name))
+    return Statement(f"CREATE TABLE IF NOT EXISTS {table} ({columns}) COMMENT = {comment}")
+
+
+def current_schema(kind: str) -> int:
+    """Return the schema version that this release makes of a table.
+
+    :param kind: the table's name, or PREDICTIONS
+    """
+    return _SCHEMA_VERSIONS.get(kind, 1)
+
+
+def schema_comment(kind: str, before: str = "") -> str:
+    """Return a table's comment: it is set in the statement that makes the table, so no table is without.
+
+    :param kind: the table's name, or PREDICTIONS
+    :param before: the comment it has; what a person wrote stays
+
+    >>> schema_comment(DRIFT), schema_comment(DRIFT, "Ours; snowmaker schema 1")
+    ('snowmaker schema 2', 'Ours; snowmaker schema 2')
+    """
+    mark = f"snowmaker schema {current_schema(kind)}"
+    if _SCHEMA_MARK.search(before):
+        return _SCHEMA_MARK.sub(mark, before)
+    return f"{before}; {mark}" if before else mark
+
+
+def schema_of(comment: str) -> int:
+    """Read a table's schema version from its comment; the first releases wrote none."""
+    found = _SCHEMA_MARK.search(comment)
+    return int(found[1]) if found else 1
+
+
+def show_tables(table: QualifiedName, prefix: str) -> Statement:
+    """List the tables beside ``table`` whose names begin in some way; LIKE would take _ for any character."""
+    return Statement(f"SHOW TABLES IN SCHEMA {table.in_schema} STARTS WITH {literal(prefix)}")
 
 
 def add_lock(table: QualifiedName, name: str) -> Statement:
