@@ -155,7 +155,7 @@ def _fill(session: Any, size: _Size, names: list[str]) -> None:
     session.execute(
         Statement(
             f"CREATE TABLE SANDBOX.PUBLIC.PREDICTIONS AS SELECT {week} AS WEEK_START, 'M' AS MODEL_NAME, "
-            f"'V1' AS MODEL_VERSION, UNIFORM(0::FLOAT, 1::FLOAT, RANDOM()) AS SCORE {rows}"
+            f"'V1' AS MODEL_VERSION, UNIFORM(0::FLOAT, 1::FLOAT, RANDOM()) AS SCORE, FALSE AS IS_SHADOW {rows}"
         )
     )
 

@@ -13,7 +13,8 @@ from snowmaker.exceptions import IdentifierError, ModelVersionError
 from snowmaker.multiclass import MulticlassClassification
 from snowmaker.pipeline import load_pipeline
 from snowmaker.scored_task import scored_task
-from snowmaker.snowflake.scoring import ScoreMethod, create_predictions
+from snowmaker.snowflake.predictions import create_predictions
+from snowmaker.snowflake.scoring import ScoreMethod
 from snowmaker.source import Source
 
 REPOSITORY = Path(__file__).parents[2]

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from snowmaker.exceptions import InputDataError, MonitorError
 from snowmaker.hooks.model_registry import calling, read_state
+from snowmaker.hooks.predictions import ensure_predictions
 from snowmaker.monitor_options import MOST_MONITORS, Others, check_monitored
 from snowmaker.monitor_state import MonitorState, comment, steps_to
 from snowmaker.operators.base import WarehouseOperator, ensure_columns
 from snowmaker.scored_task import scored_task
 from snowmaker.snowflake import monitor as monitor_sql
-from snowmaker.snowflake import monitor_source, scoring
+from snowmaker.snowflake import monitor_source
 from snowmaker.snowflake.identifiers import Identifier, QualifiedName
 from snowmaker.week import Week
 
@@ -162,8 +163,8 @@ class ModelMonitorOperator(WarehouseOperator):
             monitor_sql.sibling_of_version(model, self.model_version, suffix) for suffix in (SOURCE, BASELINE)
         )
         self._fill(session, model, table, baseline)
-        task, predictions = self.scored_task, QualifiedName.parse(self.predictions_table)
-        session.execute(scoring.create_predictions(predictions, self.source, task.prediction_type, task.own_columns))
+        predictions = QualifiedName.parse(self.predictions_table)
+        ensure_predictions(session, predictions, self.source, self.scored_task)
         session.execute(monitor_source.create_view(view, rows))
         segments = tuple(monitor_source.segment(column) for column in self.options.segment_columns)
         columns = {"ID_COLUMNS": (monitor_source.ROW_ID,), **self.roles.columns, "SEGMENT_COLUMNS": segments}

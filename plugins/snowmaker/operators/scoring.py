@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from snowmaker.champion import CHAMPION
 from snowmaker.exceptions import ScoringError
 from snowmaker.hooks.model_registry import calling, read_state
-from snowmaker.input_check import check_predictions, check_week, tell_weeks
+from snowmaker.hooks.predictions import ensure_predictions
+from snowmaker.input_check import check_week, tell_weeks
 from snowmaker.operators.base import WarehouseOperator, ensure_columns, replace_rows, run_label
 from snowmaker.scored_task import scored_task
-from snowmaker.snowflake import scoring, source_rows, tables
+from snowmaker.snowflake import predictions, scoring, source_rows
 from snowmaker.snowflake.identifiers import QualifiedName
 from snowmaker.week import week_of_run
 
@@ -75,6 +76,10 @@ class BatchInferenceOperator(WarehouseOperator):
     once or five times, side by side or after a crash, the rows are the same. Each row carries the week, the
     resolved model version and the run. No row passes through Airflow.
 
+    The view ``<predictions_table>_CURRENT``, made with the table, has one row for each row of the source. In the
+    shadow a version scores into the same table, marked IS_SHADOW: those rows stand beside the others, replace only
+    the version's own shadow rows of the week, and count nowhere but in a comparison.
+
     :param source: the table of weekly rows
     :param model_name: the model, written database.schema.name (templated)
     :param predictions_table: where predictions go, written database.schema.name; made on first use (templated)
@@ -85,6 +90,7 @@ class BatchInferenceOperator(WarehouseOperator):
         the likeliest one's name
     :param method: which function and output of the model is the score; default: the task's
     :param threshold: score from which the class 1 is predicted
+    :param shadow: whether the rows stand beside those that count, instead of becoming them
     :return: ``{"week", "model_version", "rows"}``
     """
 
@@ -101,6 +107,7 @@ class BatchInferenceOperator(WarehouseOperator):
         task: ScoredTaskType = "binary_classification",
         method: ScoreMethod | None = None,
         threshold: float = 0.5,
+        shadow: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -111,6 +118,7 @@ class BatchInferenceOperator(WarehouseOperator):
         self.week = week
         self.scored_task = scored_task(task, threshold)
         self.method = method or self.scored_task.method
+        self.shadow = shadow
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Score the week, check the scores, replace the predictions."""
@@ -155,27 +163,26 @@ class BatchInferenceOperator(WarehouseOperator):
     def _replace(
         self, session: WarehouseSession, staging: QualifiedName, week: Week, version: str, rows: int, run: str
     ) -> None:
-        table = QualifiedName.parse(self.predictions_table)
-        prediction_type, own_columns = self.scored_task.prediction_type, self.scored_task.own_columns
-        session.execute(scoring.create_predictions(table, self.source, prediction_type, own_columns))
-        check_predictions(table.quoted, session.rows(source_rows.describe_columns(table)), prediction_type)
+        table, model = QualifiedName.parse(self.predictions_table), QualifiedName.parse(self.model_name)
+        ensure_predictions(session, table, self.source, self.scored_task)
         replace_rows(
             session,
             table,
             lock=table.quoted,
             holder=run,
             statements=[
-                tables.delete_rows(table, WEEK_START=week.start),
-                scoring.insert_week(
+                predictions.delete_week(table, week, shadow_of=(model, version) if self.shadow else None),
+                predictions.insert_week(
                     table,
                     staging,
                     self.source,
                     week,
-                    model=QualifiedName.parse(self.model_name),
+                    model=model,
                     version=version,
                     prediction=self.scored_task.prediction,
-                    own_columns=own_columns,
+                    own_columns=self.scored_task.own_columns,
                     run_id=run,
+                    shadow=self.shadow,
                 ),
             ],
             expected=rows,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from snowmaker.snowflake import tables
 from snowmaker.snowflake.identifiers import literal
 from snowmaker.snowflake.literals import inlined, name_literal
+from snowmaker.snowflake.predictions import NOT_SHADOW
 from snowmaker.snowflake.statement import Statement
 
 if TYPE_CHECKING:
@@ -83,14 +84,15 @@ def drift_breached(model: QualifiedName) -> Condition:
 
 
 def not_scored(predictions: QualifiedName, model: QualifiedName, days: int) -> Condition:
-    """Give the condition that no prediction has been made for some days.
+    """Give the condition that no week has been scored for some days; shadow rows do not count.
 
     :param predictions: the table of predictions
     :param days: how many days may pass without one
     """
     select = Statement(
         f"SELECT %s || COALESCE(MAX(SCORED_AT)::VARCHAR, 'never') AS {MESSAGE} FROM {predictions} "
-        f"WHERE MODEL_NAME = %s HAVING COUNT(*) = 0 OR MAX(SCORED_AT) < DATEADD(day, %s, {tables.NOW})",
+        f"WHERE {NOT_SHADOW} AND MODEL_NAME = %s "
+        f"HAVING COUNT(*) = 0 OR MAX(SCORED_AT) < DATEADD(day, %s, {tables.NOW})",
         (f"{model.quoted}: no week was scored for {days} days; the newest predictions: ", model.quoted, -days),
     )
     return Condition(select)

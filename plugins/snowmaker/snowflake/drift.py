@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from snowmaker.profile import LABEL, PREDICTION, SCORE
 from snowmaker.snowflake.identifiers import Identifier
+from snowmaker.snowflake.predictions import NOT_SHADOW
 from snowmaker.snowflake.profiles import Column, Count, side_by_side
 from snowmaker.snowflake.source_rows import in_weeks, week_start
 from snowmaker.snowflake.statement import Statement, listed
@@ -49,7 +50,7 @@ def scores_of_weeks(
     """Select columns of a version's predictions of some weeks."""
     return Statement(
         f"SELECT {listed(columns)} FROM {predictions} WHERE MODEL_NAME = %s AND MODEL_VERSION = %s "
-        f"AND WEEK_START IN ({listed('%s::DATE' for _ in weeks)})",
+        f"AND {NOT_SHADOW} AND WEEK_START IN ({listed('%s::DATE' for _ in weeks)})",
         (model, version, *(week.start for week in weeks)),
     )
 
@@ -81,7 +82,7 @@ def scored_weeks(predictions: QualifiedName, model: str, version: str, last: Wee
     """List the first weeks that a version scored, up to a week (WEEK_START)."""
     return Statement(
         f"SELECT WEEK_START FROM {predictions} WHERE MODEL_NAME = %s AND MODEL_VERSION = %s "
-        f"AND WEEK_START <= %s::DATE GROUP BY WEEK_START ORDER BY WEEK_START LIMIT {most:d}",
+        f"AND {NOT_SHADOW} AND WEEK_START <= %s::DATE GROUP BY WEEK_START ORDER BY WEEK_START LIMIT {most:d}",
         (model, version, last.start),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from snowmaker.snowflake.predictions import NOT_SHADOW
 from snowmaker.snowflake.source_rows import identified_rows_where, in_some_weeks, in_weeks, told_by, week_start
 from snowmaker.snowflake.statement import Statement, listed
 
@@ -31,6 +32,25 @@ def labelled_predictions(
     :param columns: what is taken of the predictions
     :param segments: source columns whose values are told apart, as SEGMENT_0, …
     """
+    counting = Statement(
+        f"SELECT * FROM {predictions} WHERE {NOT_SHADOW} AND MODEL_NAME = %s AND {_among('WEEK_START', weeks)}",
+        (model, *(week.start for week in weeks)),
+    )
+    return beside_labels(counting, source, weeks, columns=columns, segments=segments)
+
+
+def beside_labels(
+    predicted: Statement,
+    source: Source,
+    weeks: Sequence[Week],
+    *,
+    columns: Sequence[str] = ("SCORE",),
+    segments: Sequence[Segments] = (),
+) -> Statement:
+    """Select the same of any predictions of some weeks.
+
+    :param predicted: rows of WEEK_START, ROW_ID, MODEL_VERSION and the columns
+    """
     columns_too = (source.label, *(one.column for one in segments))
     rows = identified_rows_where(source, in_some_weeks(source.week_column, weeks), also=columns_too)
     names = [_segment_name(one) for one in segments]
@@ -38,10 +58,9 @@ def labelled_predictions(
     return Statement(
         f"SELECT P.WEEK_START, P.MODEL_VERSION, S.{source.label} AS LABEL, "
         f"{listed(f'P.{column}' for column in columns)}{split} "
-        f"FROM {predictions} P JOIN ({rows.text}) S "
-        f"ON S.WEEK_START = P.WEEK_START AND S.ROW_ID = P.ROW_ID "
-        f"WHERE S.{source.label} IS NOT NULL AND P.MODEL_NAME = %s AND {_among('P.WEEK_START', weeks)}",
-        (*(value for name in names for value in name.values), *rows.values, model, *(week.start for week in weeks)),
+        f"FROM ({predicted.text}) P JOIN ({rows.text}) S "
+        f"ON S.WEEK_START = P.WEEK_START AND S.ROW_ID = P.ROW_ID WHERE S.{source.label} IS NOT NULL",
+        (*(value for name in names for value in name.values), *predicted.values, *rows.values),
     )
 
 
@@ -52,7 +71,8 @@ def expected_labels(predictions: QualifiedName, model: str, weeks: Sequence[Week
     """
     return Statement(
         f"SELECT * FROM (SELECT WEEK_START, MODEL_VERSION, {label.text} AS LABEL, SCORE "
-        f"FROM {predictions} WHERE MODEL_NAME = %s AND {_among('WEEK_START', weeks)}) WHERE LABEL IS NOT NULL",
+        f"FROM {predictions} WHERE {NOT_SHADOW} AND MODEL_NAME = %s AND {_among('WEEK_START', weeks)}) "
+        f"WHERE LABEL IS NOT NULL",
         (*label.values, model, *(week.start for week in weeks)),
     )
 
@@ -67,8 +87,9 @@ def fingerprints(predictions: QualifiedName, source: Source, model: str, first: 
     return Statement(
         f"SELECT P.WEEK_START, P.N, P.PREDICTED, COALESCE(L.LABELLED, 0) AS LABELLED, COALESCE(L.TRUTH, '0') AS TRUTH "
         f"FROM (SELECT WEEK_START, COUNT(*) AS N, SUM(HASH(ROW_ID, MODEL_VERSION, SCORE, PREDICTION))::VARCHAR "
-        f"AS PREDICTED FROM {predictions} WHERE MODEL_NAME = %s AND WEEK_START >= %s AND WEEK_START <= %s "
-        f"GROUP BY WEEK_START) P LEFT JOIN (SELECT {week_start(source)}::DATE AS WEEK_START, COUNT(*) AS LABELLED, "
+        f"AS PREDICTED FROM {predictions} WHERE {NOT_SHADOW} AND MODEL_NAME = %s AND WEEK_START >= %s "
+        f"AND WEEK_START <= %s GROUP BY WEEK_START) P "
+        f"LEFT JOIN (SELECT {week_start(source)}::DATE AS WEEK_START, COUNT(*) AS LABELLED, "
         f"SUM(HASH({listed(told_by(source))}, {source.label}))::VARCHAR AS TRUTH FROM {source.table} "
         f"WHERE {condition.text} AND {source.label} IS NOT NULL GROUP BY 1) L "
         f"ON L.WEEK_START = P.WEEK_START ORDER BY P.WEEK_START",

@@ -10,6 +10,7 @@ from snowmaker.profile import SCORE
 from snowmaker.snowflake.literals import name_text
 from snowmaker.snowflake.monitor_source import SCORE as SCORE_COLUMN
 from snowmaker.snowflake.monitor_source import segment
+from snowmaker.snowflake.predictions import NOT_SHADOW
 from snowmaker.snowflake.source_rows import in_weeks
 from snowmaker.snowflake.statement import Statement
 
@@ -91,8 +92,9 @@ def histories(
 def predicted_rows(predictions: QualifiedName, model: str, version: str, first: Week, last: Week) -> Statement:
     """Count a version's predictions by week."""
     return Statement(
-        f"SELECT WEEK_START, COUNT(*) AS N FROM {predictions} WHERE MODEL_NAME = %s AND MODEL_VERSION = %s "
-        f"AND WEEK_START >= %s::DATE AND WEEK_START <= %s::DATE GROUP BY WEEK_START ORDER BY WEEK_START",
+        f"SELECT WEEK_START, COUNT(*) AS N FROM {predictions} WHERE {NOT_SHADOW} AND MODEL_NAME = %s "
+        f"AND MODEL_VERSION = %s AND WEEK_START >= %s::DATE AND WEEK_START <= %s::DATE "
+        f"GROUP BY WEEK_START ORDER BY WEEK_START",
         (model, version, first.start, last.start),
     )
 

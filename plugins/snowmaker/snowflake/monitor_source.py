@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from snowmaker.snowflake.identifiers import Identifier
 from snowmaker.snowflake.literals import inlined
+from snowmaker.snowflake.predictions import SHADOW
 from snowmaker.snowflake.scoring import scored_rows
 from snowmaker.snowflake.source_rows import identified_rows_where, in_weeks, model_argument
 from snowmaker.snowflake.statement import IS_FINITE, Statement, listed
@@ -85,7 +86,8 @@ def monitored_rows(
         f"SELECT P.WEEK_START::TIMESTAMP_NTZ AS {TIME}, P.WEEK_START::VARCHAR || ' ' || P.ROW_ID AS {ROW_ID}, "
         f"P.SCORE AS {SCORE}, {prediction}{listed(f'S.{name}' for name in shown)} FROM {predictions} P "
         f"JOIN (SELECT WEEK_START, ROW_ID, {_selected(shown)} FROM ({rows.text})) S "
-        f"ON S.WEEK_START = P.WEEK_START AND S.ROW_ID = P.ROW_ID WHERE P.MODEL_NAME = %s AND P.MODEL_VERSION = %s",
+        f"ON S.WEEK_START = P.WEEK_START AND S.ROW_ID = P.ROW_ID "
+        f"WHERE NOT P.{SHADOW} AND P.MODEL_NAME = %s AND P.MODEL_VERSION = %s",
         (*rows.values, model.quoted, version),
     )
 

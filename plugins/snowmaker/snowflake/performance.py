@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # The least probability whose logarithm is taken, and the least label a share is taken of, as in scikit-learn.
-_EPSILON = "2.220446049250313e-16::FLOAT"
+EPSILON = "2.220446049250313e-16::FLOAT"
 _GROUP = "WEEK_START, MODEL_VERSION, SEGMENT"
 
 
@@ -50,7 +50,7 @@ def tenths(
         sums=f"SUM(BAD) AS BAD, SUM(WRONG) AS WRONG, SUM(N * SCORE) AS SCORES, "
         f"SUM(IFF(SCORE >= %s, P, 0)) AS TP, SUM(IFF(SCORE >= %s, N - P, 0)) AS FP, "
         f"SUM(P * (P_ALL - P_UP + P) / (N_ALL - N_UP + N)) AS PRECISIONS, "
-        f"SUM(-P * {_logarithm('SCORE')} - (N - P) * {_logarithm('1 - SCORE')}) AS LOG_LOSS, "
+        f"SUM(-P * {logarithm('SCORE')} - (N - P) * {logarithm('1 - SCORE')}) AS LOG_LOSS, "
         f"SUM(P * POWER(1 - SCORE, 2) + (N - P) * POWER(SCORE, 2)) AS SQUARED",
         values=(threshold, threshold),
     )
@@ -83,7 +83,7 @@ def by_class(relation: Statement, *, is_good: str, segments: int = 0) -> Stateme
         "SUM(IS_BAD) AS BAD",
         carried=("CHOSEN", "TP", "BAD"),
         key="CLASS",
-        sums=f"SUM(CHOSEN) AS CHOSEN, SUM(TP) AS TP, SUM(BAD) AS BAD, SUM(-P * {_logarithm('SCORE')}) AS LOG_LOSS",
+        sums=f"SUM(CHOSEN) AS CHOSEN, SUM(TP) AS TP, SUM(BAD) AS BAD, SUM(-P * {logarithm('SCORE')}) AS LOG_LOSS",
     )
 
 
@@ -99,10 +99,10 @@ def residuals(relation: Statement, *, is_wrong: str, is_good: str, segments: int
     :param segments: how many columns to split by
     """
     return Statement(
-        f"WITH {_segmented(relation, segments)} SELECT {_GROUP}, COUNT(*) AS N, COUNT_IF({is_wrong}) AS WRONG, "
+        f"WITH {segmented(relation, segments)} SELECT {_GROUP}, COUNT(*) AS N, COUNT_IF({is_wrong}) AS WRONG, "
         f"COUNT_IF(NOT COALESCE({is_good}, FALSE)) AS BAD, "
         f"SUM(POWER(LABEL - SCORE, 2)) AS SQUARED, SUM(ABS(LABEL - SCORE)) AS ABSOLUTE, "
-        f"SUM(ABS(LABEL - SCORE) / GREATEST(ABS(LABEL), {_EPSILON})) AS SHARES, "
+        f"SUM(ABS(LABEL - SCORE) / GREATEST(ABS(LABEL), {EPSILON})) AS SHARES, "
         f"SUM(POWER(LABEL - MEAN, 2)) AS SPREAD "
         f"FROM (SELECT {_GROUP}, LABEL::FLOAT AS LABEL, SCORE, "
         f"AVG(LABEL::FLOAT) OVER (PARTITION BY {_GROUP}) AS MEAN FROM SEGMENTED) "
@@ -134,7 +134,7 @@ def _ranked(
     group = listed([_GROUP, *keys])
     window = f"OVER (PARTITION BY {group} ORDER BY SCORE ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
     return Statement(
-        f"WITH {_segmented(relation, segments)}, "
+        f"WITH {segmented(relation, segments)}, "
         f"TIES AS (SELECT {group}, SCORE, COUNT(*)::FLOAT AS N, {tied} FROM SEGMENTED GROUP BY {group}, SCORE), "
         f"RANKED AS (SELECT {group}, SCORE, N, P, {listed(carried)}, "
         f"SUM(N) {window} AS N_UP, SUM(P) {window} AS P_UP, "
@@ -146,7 +146,7 @@ def _ranked(
     )
 
 
-def _segmented(relation: Statement, segments: int) -> str:
+def segmented(relation: Statement, segments: int) -> str:
     """Give the common table expressions of all rows (SEGMENT '') and again of each segment column's."""
     columns = "* EXCLUDE (" + listed(_segment_columns(segments)) + ")" if segments else "*"
     parts = [
@@ -160,5 +160,6 @@ def _segment_columns(segments: int) -> list[str]:
     return [f"SEGMENT_{place}" for place in range(segments)]
 
 
-def _logarithm(probability: str) -> str:
-    return f"LN(LEAST(GREATEST({probability}, {_EPSILON}), 1 - {_EPSILON}))"
+def logarithm(probability: str) -> str:
+    """Give the expression of a probability's logarithm."""
+    return f"LN(LEAST(GREATEST({probability}, {EPSILON}), 1 - {EPSILON}))"

@@ -1,4 +1,4 @@
-"""Batch inference in the warehouse: one statement scores a week, a short transaction replaces it."""
+"""Batch inference in the warehouse: the expressions that call a model, and the statement that scores a week."""
 
 from __future__ import annotations
 
@@ -10,25 +10,14 @@ from snowmaker.exceptions import IdentifierError
 from snowmaker.snowflake.identifiers import Identifier, literal
 from snowmaker.snowflake.source_rows import identified_rows, in_weeks, model_argument
 from snowmaker.snowflake.statement import Statement, listed
-from snowmaker.snowflake.tables import NOW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from snowmaker.snowflake.identifiers import QualifiedName
     from snowmaker.source import Feature, Source
     from snowmaker.week import Week
 
-OWN_COLUMNS = (
-    "WEEK_START",
-    "ROW_ID",
-    "MODEL_NAME",
-    "MODEL_VERSION",
-    "SCORE",
-    "PREDICTION",
-    "RUN_ID",
-    "SCORED_AT",
-)
 # What a model's function returns for a row: an object, under a name that no column has.
 RESULT = "SNOWMAKER_RESULT"
 _METHOD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -124,30 +113,6 @@ def _opened(kept: str, outputs: Mapping[str, Statement], called: Statement) -> S
     return Statement(f"SELECT {kept}{made} FROM ({called.text})", (*values, *called.values))
 
 
-def create_predictions(
-    table: QualifiedName, source: Source, prediction_type: str, own_columns: Mapping[str, str]
-) -> Statement:
-    """Create a pipeline's predictions table: Snowmaker's columns, and the key's in the source's types.
-
-    :param prediction_type: column type of the predictions
-    :param own_columns: columns that the predictions of this task have besides, with their types
-    :raises IdentifierError: if a key column has the name of one of Snowmaker's
-    """
-    taken = [column.name for column in source.key if column.name in (*OWN_COLUMNS, *own_columns)]
-    if taken:
-        raise IdentifierError(
-            f"key column {taken[0]} of {source.table.quoted} has the name of a column that every predictions "
-            f"table has; rename it in a view and use that as the source"
-        )
-    own = "".join(f"NULL::{kind} AS {column}, " for column, kind in own_columns.items())
-    return Statement(
-        f"CREATE TABLE IF NOT EXISTS {table} AS SELECT NULL::DATE AS WEEK_START, NULL::VARCHAR AS ROW_ID, "
-        f"{''.join(f'{column}, ' for column in source.key)}NULL::VARCHAR AS MODEL_NAME, "
-        f"NULL::VARCHAR AS MODEL_VERSION, NULL::FLOAT AS SCORE, NULL::{prediction_type} AS PREDICTION, {own}"
-        f"NULL::VARCHAR AS RUN_ID, NULL::TIMESTAMP_NTZ AS SCORED_AT FROM {source.table} WHERE 1 = 0"
-    )
-
-
 def score_week(
     staging: QualifiedName,
     source: Source,
@@ -178,30 +143,4 @@ def count_scores(staging: QualifiedName, is_good: str) -> Statement:
     """
     return Statement(
         f"SELECT COUNT(*) AS N, COUNT_IF({is_good}) AS GOOD, COUNT_IF(SCORE IS NULL) AS MISSING FROM {staging}"
-    )
-
-
-def insert_week(
-    table: QualifiedName,
-    staging: QualifiedName,
-    source: Source,
-    week: Week,
-    *,
-    model: QualifiedName,
-    version: str,
-    prediction: Statement,
-    own_columns: Iterable[str],
-    run_id: str,
-) -> Statement:
-    """Insert a scored week into the predictions.
-
-    :param prediction: the expression of the prediction over what was scored
-    :param own_columns: columns that the predictions of this task have besides
-    """
-    key, own = ("".join(f"{column}, " for column in columns) for columns in (source.key, own_columns))
-    return Statement(
-        f"INSERT INTO {table} (WEEK_START, ROW_ID, {key}MODEL_NAME, MODEL_VERSION, SCORE, PREDICTION, {own}"
-        f"RUN_ID, SCORED_AT) SELECT %s::DATE, ROW_ID, {key}%s, %s, SCORE, {prediction.text}, {own}%s, {NOW} "
-        f"FROM {staging}",
-        (week.start, model.quoted, version, *prediction.values, run_id),
     )

@@ -203,12 +203,12 @@ def test_a_mail_tells_when_no_week_was_scored_for_long(lab: Lab, integration: st
     wanted = definition(integration, alert_sql.not_scored(predictions, model, days=8))
     with pytest.raises(InputDataError, match=r"condition of alert .* cannot be evaluated; it must be a SELECT"):
         act(alert, "create", wanted)
-    lab.rows(f"CREATE TABLE {predictions} (MODEL_NAME VARCHAR, SCORED_AT TIMESTAMP_NTZ)")
+    lab.rows(f"CREATE TABLE {predictions} (MODEL_NAME VARCHAR, SCORED_AT TIMESTAMP_NTZ, IS_SHADOW BOOLEAN)")
     act(alert, "create", wanted)
     assert act(alert, "run")["state"] == "TRIGGERED"
-    lab.rows(f"INSERT INTO {predictions} SELECT %s, DATEADD(day, -9, SYSDATE())", model.quoted)
+    lab.rows(f"INSERT INTO {predictions} SELECT %s, DATEADD(day, -9, SYSDATE()), FALSE", model.quoted)
     assert act(alert, "run")["state"] == "TRIGGERED"
-    lab.rows(f"INSERT INTO {predictions} SELECT %s, DATEADD(day, -7, SYSDATE())", model.quoted)
+    lab.rows(f"INSERT INTO {predictions} SELECT %s, DATEADD(day, -7, SYSDATE()), FALSE", model.quoted)
     assert act(alert, "run")["state"] == "CONDITION_FALSE"
     assert any(body(mail).endswith("for 8 days; the newest predictions: never\n") for mail in mails(lab, integration))
     act(alert, "drop")

@@ -128,7 +128,7 @@ def odd(sandbox: Sandbox) -> Iterator[Odd]:
         rows(
             f"CREATE TABLE ODD.PUBLIC.PREDICTIONS AS SELECT WEEK AS WEEK_START, '{MODEL.quoted}' AS MODEL_NAME, "
             f"'V1' AS MODEL_VERSION, IFF(WEEK = '{MOVED}', 1.5, MOD({place}, 100) / 100)::FLOAT AS SCORE, "
-            f"1 AS PREDICTION, SHOP FROM ODD.PUBLIC.APPLICATIONS"
+            f"1 AS PREDICTION, SHOP, FALSE AS IS_SHADOW FROM ODD.PUBLIC.APPLICATIONS"
         )
         yield Odd(rows, source, _freeze(source))
         rows("DROP DATABASE ODD")
