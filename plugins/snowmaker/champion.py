@@ -1,24 +1,27 @@
-"""Who is champion, which version a name means, and the steps of a promotion. Pure.
+"""Who is champion, challenger and the one before, and which version a name means. Pure.
 
-The champion is the model's *default version*, once there has been a promotion: the registry switches it in
-one atomic statement, so a reader sees exactly one at every instant. The PRODUCTION alias follows it.
+The log of events tells; the registry's default version and aliases follow it, so what a reader is told by them may be
+a moment old. Only a model that has no events yet is taken as the registry shows it.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from snowmaker.exceptions import ConcurrentChangeError, ModelVersionError
+from snowmaker.exceptions import ModelVersionError
+from snowmaker.model_events import EventKind, Succession, champion_as_of, ever_champions, succession
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import date
+    from collections.abc import Mapping
+    from datetime import datetime
 
+    from snowmaker.model_events import Event
     from snowmaker.week import Week
 
-PRODUCTION = "PRODUCTION"
+PRODUCTION, PREVIOUS, CHALLENGER = "PRODUCTION", "PREVIOUS", "CHALLENGER"
 CHAMPION = "champion"
 CHAMPION_AS_OF_WEEK = "champion_as_of_week"
 _SYSTEM_ALIASES = {"DEFAULT", "FIRST", "LAST"}
@@ -33,6 +36,7 @@ class ModelVersion:
     aliases: frozenset[str] = frozenset()
     metrics: tuple[tuple[str, Any], ...] = ()
     comment: str = ""
+    created_on: datetime | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> ModelVersion:
@@ -45,6 +49,7 @@ class ModelVersion:
             aliases=aliases - _SYSTEM_ALIASES,
             metrics=tuple(sorted(metadata.get("metrics", {}).items())),
             comment=row["comment"] or "",
+            created_on=row.get("created_on"),
         )
 
     @property
@@ -63,44 +68,91 @@ class ModelVersion:
 
 
 @dataclass(frozen=True)
-class Promotion:
-    """A promotion that happened: the version, and the week as of which it was made."""
-
-    version: str
-    week_start: date
-
-
-@dataclass(frozen=True)
 class ModelState:
-    """What registry and events say of a model at one moment.
+    """What events and registry say of a model at one moment.
 
     :param model: the model's full name, for messages
-    :param versions: its versions; none if the model does not exist
-    :param promotions: its promotions, the oldest first
+    :param versions: its versions in the registry; none if the model does not exist
+    :param events: what was decided about them, the oldest first
     """
 
     model: str
     versions: tuple[ModelVersion, ...]
-    promotions: tuple[Promotion, ...] = ()
+    events: tuple[Event, ...] = ()
+
+    @cached_property
+    def succession(self) -> Succession:
+        """What the events come to."""
+        return succession(self.events)
+
+    @cached_property
+    def retired(self) -> frozenset[str]:
+        """The names of versions that were retired; one that was made again since is another."""
+        ended = {event.version: event.written_at for event in self.events if event.kind is EventKind.RETIRED}
+        made = {version.name: version.created_on for version in self.versions}
+        return frozenset(
+            name for name, at in ended.items() if at is None or (created := made.get(name)) is None or created <= at
+        )
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the versions that are in the registry and were not retired."""
+        return tuple(version.name for version in self.versions if version.name not in self.retired)
 
     @property
-    def champion(self) -> ModelVersion | None:
-        """The default version, if there has been a promotion; else None.
+    def champion_name(self) -> str | None:
+        """The champion's name, also if the version is not in the registry any more; None if there is no champion.
 
-        :raises ModelVersionError: if somebody else put the PRODUCTION alias on another version: which is meant
-            cannot be told then
+        A model whose events tell of no champion has one if somebody put the PRODUCTION alias on the default version.
+
+        :raises ModelVersionError: if somebody put it on another one: which is meant cannot be told then
         """
-        default = next((version for version in self.versions if version.is_default), None)
-        if self.promotions:
-            return default
-        holder = next((version for version in self.versions if PRODUCTION in version.aliases), None)
-        if holder and not holder.is_default:
+        if self.succession.champion:
+            return self.succession.champion
+        default = next((version.name for version in self.versions if version.is_default), None)
+        holder = next((version.name for version in self.versions if PRODUCTION in version.aliases), None)
+        if holder not in (None, default):
             raise ModelVersionError(
-                f"model {self.model} has alias {PRODUCTION} on {holder.name}, but {default.name if default else 'none'}"
-                f" is its default version, and no promotion is on record; make the champion the default: "
+                f"model {self.model} has alias {PRODUCTION} on {holder}, but {default or 'none'} is its default "
+                f"version, and no promotion is on record; make the champion the default: "
                 f"ALTER MODEL {self.model} SET DEFAULT_VERSION = …"
             )
         return holder
+
+    @property
+    def champion(self) -> ModelVersion | None:
+        """The champion, or None if there is none yet.
+
+        :raises ModelVersionError: if it is not in the registry any more, or cannot be told
+        """
+        name = self.champion_name
+        if name is None:
+            return None
+        if name not in self.names:
+            raise ModelVersionError(
+                f"the champion {name} of model {self.model} is not in the registry any more; roll back to one of "
+                f"{', '.join(self.former_champions) or '(no earlier champion is left)'} with DAG rollback_model, or "
+                f"log {name} again"
+            )
+        return self.version(name)
+
+    @property
+    def previous(self) -> ModelVersion | None:
+        """The champion that a rollback goes back to; versions that no longer exist are passed over."""
+        earlier = reversed(self.succession.champions[:-1])
+        name = next((name for name in earlier if name in self.names and name != self.champion_name), None)
+        return self.version(name) if name else None
+
+    @property
+    def challenger(self) -> ModelVersion | None:
+        """The version that was nominated and not judged yet, if it is still there."""
+        name = self.succession.challenger
+        return self.version(name) if name in self.names and name != self.champion_name else None
+
+    @property
+    def former_champions(self) -> tuple[str, ...]:
+        """The versions that were champion once, are not now, and are still there; the latest first."""
+        return tuple(name for name in ever_champions(self.events) if name in self.names and name != self.champion_name)
 
     def version(self, name: str) -> ModelVersion:
         """Return the version of that exact name.
@@ -108,10 +160,14 @@ class ModelState:
         :raises ModelVersionError: naming the versions there are
         """
         for version in self.versions:
-            if version.name == name:
+            if version.name == name and name in self.names:
                 return version
-        there_are = ", ".join(version.name for version in self.versions) or "none"
-        raise ModelVersionError(f"model {self.model} has no version {name!r}; there are: {there_are}")
+        found = f"retired its version {name!r}" if name in self.retired else f"has no version {name!r}"
+        raise ModelVersionError(f"model {self.model} {found}; there are: {', '.join(self.names) or 'none'}")
+
+    def event(self, event_id: str) -> Event | None:
+        """Return the event of that id, if it was written."""
+        return next((event for event in self.events if event.event_id == event_id), None)
 
     def resolve(self, asked: str, week: Week) -> ModelVersion:
         """Return the version that ``asked`` means for a week.
@@ -127,63 +183,36 @@ class ModelState:
                 )
             return self.champion
         if asked.lower() == CHAMPION_AS_OF_WEEK:
-            return self.version(self._champion_as_of(week))
+            return self._champion_as_of(week)
+        if asked in self.names or asked in self.retired:
+            return self.version(asked)
+        if self.events and asked.upper() in (PRODUCTION, PREVIOUS, CHALLENGER):
+            return self._holder(asked.upper())
         for version in self.versions:
-            if asked == version.name or asked.upper() in version.aliases:
+            if asked.upper() in {version.name, *version.aliases} and version.name in self.names:
                 return version
-        for version in self.versions:
-            if asked.upper() == version.name:
-                return version
+        raise self._unknown(asked)
+
+    def _holder(self, alias: str) -> ModelVersion:
+        # The registry's own alias may be a moment behind the event.
+        holder = {PRODUCTION: self.champion, PREVIOUS: self.previous, CHALLENGER: self.challenger}[alias]
+        if holder is None:
+            raise self._unknown(alias)
+        return holder
+
+    def _unknown(self, asked: str) -> ModelVersionError:
         names = ", ".join(
             version.name + (f" ({', '.join(sorted(version.aliases))})" if version.aliases else "")
             for version in self.versions
+            if version.name in self.names
         )
-        raise ModelVersionError(f"model {self.model} has no version or alias {asked!r}; there are: {names or 'none'}")
+        return ModelVersionError(f"model {self.model} has no version or alias {asked!r}; there are: {names or 'none'}")
 
-    def _champion_as_of(self, week: Week) -> str:
-        # A version promoted as of week W has seen W; W+1 is the first week it scores.
-        earlier = [promotion for promotion in self.promotions if promotion.week_start < week.start]
-        if not earlier:
+    def _champion_as_of(self, week: Week) -> ModelVersion:
+        name = champion_as_of(self.events, week)
+        if name is None:
             raise ModelVersionError(
                 f"model {self.model} had no champion as of week {week}; "
                 f"take model 'champion' or a version, or a later week"
             )
-        return earlier[-1].version
-
-
-@dataclass(frozen=True)
-class Step:
-    """One registry statement of a promotion."""
-
-    action: Literal["set_default", "unset_alias", "set_alias"]
-    version: str
-
-
-def plan_promotion(state: ModelState, challenger: str, expected: str | None) -> Sequence[Step]:
-    """Return the statements that are still to do; none if the promotion is complete.
-
-    The default version moves first, for that is the switch; the alias after it. So a promotion that died
-    half-way is finished by the same call again. It does not depend on SET ALIAS taking an alias from its
-    holder, nor on a version holding more than one.
-
-    :param state: registry and events as they are now
-    :param challenger: the version to promote
-    :param expected: the champion that the gate judged against, None if there was none
-    :raises ModelVersionError: if the challenger does not exist
-    :raises ConcurrentChangeError: if the champion is neither that nor the challenger
-    """
-    version = state.version(challenger)
-    champion = state.champion.name if state.champion else None
-    if champion not in (expected, challenger):
-        raise ConcurrentChangeError(
-            f"model {state.model}: {challenger} was judged against champion {expected or '(none)'}, but the "
-            f"champion is {champion or '(none)'} now; evaluate it again"
-        )
-    steps = [] if version.is_default else [Step("set_default", challenger)]
-    if version.aliases == {PRODUCTION}:
-        return steps
-    holders = [other.name for other in state.versions if PRODUCTION in other.aliases]
-    steps += [Step("unset_alias", name) for name in holders if name != challenger]
-    if version.aliases:
-        steps.append(Step("unset_alias", challenger))
-    return [*steps, Step("set_alias", challenger)]
+        return self.version(name)

@@ -83,3 +83,11 @@ class ApprovalError(SnowmakerError):
 
 class StaleApprovalError(ApprovalError, AirflowFailException):
     """A person would be shown another verdict than the one that their answer counts for."""
+
+
+class ModelBusyError(SnowmakerError):
+    """Somebody else is changing the model; a retry finds it free."""
+
+
+class ChallengerRejectedError(SnowmakerError, AirflowFailException):
+    """A person rejected the challenger: the champion is the one that was before."""

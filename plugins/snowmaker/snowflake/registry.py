@@ -5,11 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from snowmaker.snowflake.identifiers import Identifier
-from snowmaker.snowflake.statement import Statement
+from snowmaker.snowflake.statement import Statement, listed
 from snowmaker.snowflake.tables import NOW
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from snowmaker.snowflake.identifiers import QualifiedName
+    from snowmaker.snowflake.statement import Value
+
+# The events that make a version champion.
+CROWNING = "('PROMOTED', 'ROLLED_BACK')"
 
 
 def show_versions(model: QualifiedName) -> Statement:
@@ -28,7 +34,7 @@ def set_default(model: QualifiedName, version: str) -> Statement:
 
 
 def set_alias(model: QualifiedName, version: str, alias: str) -> Statement:
-    """Give a version an alias that no version holds."""
+    """Give a version an alias."""
     return Statement(f"ALTER MODEL {model} VERSION {Identifier(version)} SET ALIAS = {Identifier.parse(alias).name}")
 
 
@@ -37,35 +43,46 @@ def unset_alias(model: QualifiedName, version: str) -> Statement:
     return Statement(f"ALTER MODEL {model} VERSION {Identifier(version)} UNSET ALIAS")
 
 
+def drop_version(model: QualifiedName, version: str) -> Statement:
+    """Remove a version and its files; the default version is refused."""
+    return Statement(f"ALTER MODEL {model} DROP VERSION {Identifier(version)}")
+
+
+# ---- events --------------------------------------------------------------------------------------
+
+
 def insert_event(
-    table: QualifiedName,
-    *,
-    event_id: str,
-    event: str,
-    model: str,
-    version: str,
-    previous: str | None,
-    week: object,
-    reason: str | None,
-    gate: str | None,
-    run_id: str,
+    events: QualifiedName, locks: QualifiedName, lock: str, holder: str, values: Mapping[str, Value]
 ) -> Statement:
-    """Write a model event once, however often it is tried."""
+    """Write a model event, provided that a lock is held in this very transaction.
+
+    Otherwise no row is written: the service ends a transaction that stands still for long, and what its client sends
+    after that would commit by itself.
+
+    :param values: by column, without WRITTEN_AT
+    """
+    placeholders = listed("%s::DATE" if column == "WEEK_START" else "%s" for column in values)
     return Statement(
-        f"INSERT INTO {table} (EVENT_ID, SEQUENCE, EVENT, MODEL_NAME, MODEL_VERSION, PREVIOUS_VERSION, WEEK_START, "
-        f"REASON, GATE, RUN_ID, WRITTEN_AT) "
-        f"SELECT %s, COALESCE((SELECT MAX(SEQUENCE) FROM {table} WHERE MODEL_NAME = %s), 0) + 1, "
-        f"%s, %s, %s, %s, %s::DATE, %s, %s, %s, "
-        f"{NOW} WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE EVENT_ID = %s)",
-        (event_id, model, event, model, version, previous, week, reason, gate, run_id, event_id),
+        f"INSERT INTO {events} ({listed(values)}, WRITTEN_AT) SELECT {placeholders}, {NOW} "
+        f"WHERE EXISTS (SELECT 1 FROM {locks} WHERE NAME = %s AND HOLDER = %s)",
+        (*values.values(), lock, holder),
+    )
+
+
+def events(table: QualifiedName, model: str) -> Statement:
+    """List what was decided about a model's versions, the oldest first."""
+    return Statement(
+        f"SELECT SEQUENCE, EVENT, MODEL_VERSION, PREVIOUS_VERSION, WEEK_START, EVENT_ID, RUN_ID, WRITTEN_AT "
+        f"FROM {table} WHERE MODEL_NAME = %s ORDER BY SEQUENCE",
+        (model,),
     )
 
 
 def promotions(table: QualifiedName, model: str) -> Statement:
-    """List a model's promotions, the oldest first."""
+    """List when a model got another champion, by a promotion or a rollback, the oldest first."""
     return Statement(
         f"SELECT MODEL_VERSION, WEEK_START, WRITTEN_AT FROM {table} "
-        f"WHERE MODEL_NAME = %s AND EVENT = 'PROMOTED' ORDER BY WRITTEN_AT",
+        f"WHERE MODEL_NAME = %s AND EVENT IN {CROWNING} ORDER BY SEQUENCE",
         (model,),
     )
 
