@@ -146,14 +146,14 @@ def read_multiclass(rows: Sequence[Row]) -> Measured:
             for name in _AT_A_THRESHOLD
         },
         "roc_auc_macro": _mean([found["roc_auc"] for found in classes.values() if found["roc_auc"] is not None]),
-        "log_loss": _ratio(math.fsum((*(row["LOG_LOSS"] for row in rows), unknown * _GREATEST_LOSS)), n),
+        "log_loss": _ratio(math.fsum((*(row["LOG_LOSS"] for row in rows), unknown * GREATEST_LOSS)), n),
     }
     return Measured(n, unknown, bad, metrics, classes)
 
 
 _AT_A_THRESHOLD = ("precision", "recall", "f1")
 # Of a label that the model gives no chance at all.
-_GREATEST_LOSS = -math.log(2.220446049250313e-16)
+GREATEST_LOSS = -math.log(2.220446049250313e-16)
 
 
 def _unmeasured(counts: Mapping[str, float]) -> Measured:

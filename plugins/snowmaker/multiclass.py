@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
+from snowmaker import resampled
 from snowmaker.exceptions import ModelVersionError
 from snowmaker.input_check import CLASS_LABEL
 from snowmaker.measured import read_multiclass
 from snowmaker.scored_task_base import ScoredTask
 from snowmaker.snowflake.performance import by_class
+from snowmaker.snowflake.row_groups import class_groups
 from snowmaker.snowflake.scoring import ScoreMethod, field
 from snowmaker.snowflake.statement import Statement, listed
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from snowmaker.bootstrap import Replicates
     from snowmaker.champion import ModelVersion
     from snowmaker.measured import Measured
 
@@ -81,3 +84,11 @@ class MulticlassClassification(ScoredTask):
     def read(self, rows: Sequence[Mapping[str, Any]]) -> Measured:
         """Read the classes' sums. A label that the version does not know is one that it got wrong, and no fault."""
         return replace(read_multiclass(rows), wrong=0)
+
+    def add_up_groups(self, relation: Statement, segments: int = 0) -> Statement:
+        """Add up by class and group."""
+        return class_groups(relation, segments=segments)
+
+    def resample(self, rows: Sequence[Mapping[str, Any]], groups: Sequence[int], draws: Any) -> Replicates:
+        """Read the classes' groups."""
+        return resampled.multiclass(rows, groups, draws)

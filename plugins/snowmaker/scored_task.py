@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from snowmaker import resampled
 from snowmaker.input_check import BINARY_LABEL, NUMERIC_LABEL
 from snowmaker.measured import read_binary, read_regression
 from snowmaker.multiclass import MulticlassClassification
 from snowmaker.scored_task_base import ScoredTask
-from snowmaker.snowflake import performance
+from snowmaker.snowflake import performance, row_groups
 from snowmaker.snowflake.scoring import ScoreMethod
 from snowmaker.snowflake.statement import IS_FINITE, Statement
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from snowmaker.bootstrap import Replicates
     from snowmaker.measured import Measured
 
 ScoredTaskType = Literal["binary_classification", "multiclass_classification", "regression"]
@@ -62,6 +64,14 @@ class BinaryClassification(ScoredTask):
         """Read the tenths."""
         return read_binary(rows)
 
+    def add_up_groups(self, relation: Statement, segments: int = 0) -> Statement:
+        """Add up by group."""
+        return row_groups.binary_groups(relation, self.threshold, segments=segments)
+
+    def resample(self, rows: Sequence[Mapping[str, Any]], groups: Sequence[int], draws: Any) -> Replicates:
+        """Read the groups."""
+        return resampled.binary(rows, groups, draws)
+
 
 @dataclass(frozen=True)
 class Regression(ScoredTask):
@@ -89,6 +99,14 @@ class Regression(ScoredTask):
     def read(self, rows: Sequence[Mapping[str, Any]]) -> Measured:
         """Read the sums."""
         return read_regression(rows)
+
+    def add_up_groups(self, relation: Statement, segments: int = 0) -> Statement:
+        """Add up the errors by group."""
+        return row_groups.residual_groups(relation, segments=segments)
+
+    def resample(self, rows: Sequence[Mapping[str, Any]], groups: Sequence[int], draws: Any) -> Replicates:
+        """Read the groups."""
+        return resampled.regression(rows, groups, draws)
 
 
 TASKS: dict[str, type[ScoredTask]] = {

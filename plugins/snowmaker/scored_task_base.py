@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
+    from snowmaker.bootstrap import Replicates
     from snowmaker.champion import ModelVersion
     from snowmaker.input_check import LabelRule
     from snowmaker.measured import Measured
@@ -65,6 +66,21 @@ class ScoredTask(ABC):
     @abstractmethod
     def read(self, rows: Sequence[Mapping[str, Any]]) -> Measured:
         """Make the metrics of the rows that ``measure`` gives of one week, version and segment."""
+
+    @abstractmethod
+    def add_up_groups(self, relation: Statement, segments: int = 0) -> Statement:
+        """Add up what the metrics of a resample are made of, by MODEL_VERSION, SEGMENT ('': all rows) and ROW_GROUP.
+
+        :param relation: rows as ``measure`` takes them, with their ROW_GROUP
+        """
+
+    @abstractmethod
+    def resample(self, rows: Sequence[Mapping[str, Any]], groups: Sequence[int], draws: Any) -> Replicates:
+        """Make the metrics of each resample of the rows that ``add_up_groups`` gives of one version and segment.
+
+        :param groups: the groups in the order of the draws
+        :param draws: how often each group is in each resample, as ``bootstrap.draw`` gives it
+        """
 
     def read_all(self, rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], Measured]:
         """Make the metrics of all rows of ``measure``, by first day of the week, version and segment."""
