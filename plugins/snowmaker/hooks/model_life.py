@@ -26,7 +26,7 @@ from snowmaker.snowflake import registry, tables
 from snowmaker.snowflake.statement import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from snowmaker.champion import ModelState
     from snowmaker.hooks.warehouse import WarehouseSession
@@ -173,7 +173,8 @@ def roll_back(
 def retire(
     session: WarehouseSession,
     model: QualifiedName,
-    choose: Callable[[ModelState], Sequence[str]],
+    choose: Callable[[ModelState], Mapping[str, str]],
+    release: Callable[[ModelState], None],
     *,
     week: Week,
     run: str,
@@ -181,7 +182,8 @@ def retire(
 ) -> tuple[str, ...]:
     """Take versions out of the registry: first in the log, then there.
 
-    :param choose: tells which, given what is so while nobody else can decide
+    :param choose: tells which, and of each what led to it, as JSON, given what is so while nobody else can decide
+    :param release: lets go of what belongs to retired versions, before the registry drops them
     :param week: as of which
     :param run: who retires
     :return: the versions that were retired now, and those that this run retired in an earlier attempt
@@ -190,14 +192,15 @@ def retire(
     """
 
     def decide(state: ModelState) -> Sequence[_Decision]:
-        names = tuple(choose(state))
-        check_retirement(state, names)
+        chosen = choose(state)
+        check_retirement(state, chosen)
         return [
-            _Decision(EventKind.RETIRED, name, reason, event_id=_event_id(model, run, EventKind.RETIRED, name))
-            for name in names
+            _Decision(EventKind.RETIRED, name, reason, gate, event_id=_event_id(model, run, EventKind.RETIRED, name))
+            for name, gate in chosen.items()
         ]
 
     _decide(session, model, decide, week, run)
+    release(read_state(session, model))
     state = settle(session, model, run=run)
     return tuple(event.version for event in state.events if event.kind is EventKind.RETIRED and event.run == run)
 

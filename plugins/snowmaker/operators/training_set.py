@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
@@ -75,7 +74,7 @@ class CreateTrainingSetOperator(WarehouseOperator):
         first = last.shift(1 - int(self.window_weeks))
         holdout = last.shift(1 - self.holdout_weeks)
         event = newest_event_extra(context) or {}
-        table = self._table(context)
+        table = training_set.training_set_of_run(QualifiedName.parse(self.model_name), run_label(context))
         with self.hook.session() as session:
             self._skip_if_replaced(session, event)
             ensure_columns(session, self.source, label_rule=LABEL_RULES[self.task])
@@ -112,11 +111,6 @@ class CreateTrainingSetOperator(WarehouseOperator):
             classes = int(session.row(training_set.count_classes(table, self.source.label))["N"])
             check_classes(rule, self.source, source, classes)
         return sum(by_week.values())
-
-    def _table(self, context: Mapping[str, Any]) -> QualifiedName:
-        model = QualifiedName.parse(self.model_name)
-        told_by = hashlib.sha256(run_label(context).encode()).hexdigest()[:12].upper()
-        return model.sibling(f'"{model.object.name.replace(chr(34), chr(34) * 2)}_TRAINING_{told_by}"')
 
     def _skip_if_replaced(self, session: WarehouseSession, event: Mapping[str, Any]) -> None:
         if "model_version" not in event or self.week:

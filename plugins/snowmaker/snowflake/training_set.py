@@ -2,15 +2,51 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import TYPE_CHECKING
 
+from snowmaker.exceptions import IdentifierError
+from snowmaker.snowflake.identifiers import Identifier, QualifiedName
 from snowmaker.snowflake.source_rows import in_weeks, week_start
 from snowmaker.snowflake.statement import Statement, listed
+from snowmaker.snowflake.tables import show_tables
 
 if TYPE_CHECKING:
-    from snowmaker.snowflake.identifiers import Identifier, QualifiedName
     from snowmaker.source import Source
     from snowmaker.week import Week
+
+_DIGEST = re.compile(r"[0-9A-F]{12}")
+
+
+def training_set_of_run(model: QualifiedName, run: str) -> QualifiedName:
+    """Name the training set of a run, beside the model."""
+    digest = hashlib.sha256(run.encode()).hexdigest()[:12].upper()
+    return QualifiedName(model.database, model.schema, Identifier(_prefix(model) + digest))
+
+
+def parse_training_set(model: QualifiedName, text: str) -> QualifiedName | None:
+    """Read the name of a training set; None if no run of this model can have made it.
+
+    >>> model = QualifiedName.parse("ml.loans.approval")
+    >>> parse_training_set(model, "ml.loans.approval_training_0a1b2c3d4e5f")
+    QualifiedName("ML"."LOANS"."APPROVAL_TRAINING_0A1B2C3D4E5F")
+    >>> parse_training_set(model, "ml.loans.applications"), parse_training_set(model, "by hand")
+    (None, None)
+    """
+    try:
+        table = QualifiedName.parse(text)
+    except IdentifierError:
+        return None
+    name = table.object.name
+    is_own = name.startswith(_prefix(model)) and _DIGEST.fullmatch(name.removeprefix(_prefix(model)))
+    beside = QualifiedName(model.database, model.schema, table.object)
+    return table if is_own and table == beside else None
+
+
+def show_training_sets(model: QualifiedName) -> Statement:
+    """List the tables that are named like a model's training sets."""
+    return show_tables(model, _prefix(model))
 
 
 def create_training_set(table: QualifiedName, source: Source, first: Week, last: Week) -> Statement:
@@ -46,3 +82,7 @@ def count_classes(table: QualifiedName, label: Identifier) -> Statement:
 def drop_training_set(table: QualifiedName) -> Statement:
     """Drop a training set that cannot be used."""
     return Statement(f"DROP TABLE IF EXISTS {table}")
+
+
+def _prefix(model: QualifiedName) -> str:
+    return f"{model.object.name}_TRAINING_"
