@@ -81,7 +81,7 @@ WHERE METRIC = 'f1' AND SEGMENT = '' AND CLASS = '' AND NOT IS_ESTIMATE
 """
 _EVENTS = """
 SELECT EVENT, MODEL_VERSION, PREVIOUS_VERSION, WEEK_START, REASON, WRITTEN_AT
-FROM SNOWMAKER_MODEL_EVENTS ORDER BY WRITTEN_AT
+FROM SNOWMAKER_MODEL_EVENTS ORDER BY SEQUENCE
 """
 
 
@@ -152,6 +152,7 @@ def judge(
     :param shift_week: number of the week in which the distribution shifts
     """
     promoted = [event for event in events if event.event == "PROMOTED"]
+    crowned = [event for event in events if event.event in ("PROMOTED", "ROLLED_BACK")]
     complete = [row for row in weeks if row.rows == row.source_rows]
     calm = [row for row in weeks if row.number < shift_week]
     breached = [row for row in weeks if row.number >= shift_week and row.drift == "breach"]
@@ -162,12 +163,12 @@ def judge(
     by_champion = [
         row
         for row in after
-        if row.version in {_champion_at(promoted, moment) for moment in (run_starts[row.week], row.scored_at)}
+        if row.version in {_champion_at(crowned, moment) for moment in (run_starts[row.week], row.scored_at)}
     ]
     unlabelled = [row for row in weeks if not row.labelled]
     champions = [name for name, default, _ in versions if default]
     aliased = [name for name, _, aliases in versions if "PRODUCTION" in aliases]
-    newest = promoted[-1].version if promoted else None
+    newest = crowned[-1].version if crowned else None
     return [
         Expectation(
             f"{expected_weeks} weeks are scored, each row once",
@@ -203,13 +204,13 @@ def judge(
         Expectation(
             "one champion: default version, PRODUCTION alias and events agree",
             champions == aliased == [newest],
-            f"default {champions}, alias {aliased}, last promoted {newest}",
+            f"default {champions}, alias {aliased}, by the events {newest}",
         ),
     ]
 
 
-def _champion_at(promoted: Sequence[ModelEvent], moment: datetime) -> str:
-    return [event for event in promoted if event.at < moment][-1].version
+def _champion_at(crowned: Sequence[ModelEvent], moment: datetime) -> str:
+    return [event for event in crowned if event.at < moment][-1].version
 
 
 def _rows(connection: SnowflakeConnection, statement: str) -> list[tuple[Any, ...]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from snowmaker.champion import ModelState, ModelVersion
 from snowmaker.exceptions import ModelVersionError
+from snowmaker.hooks.own_tables import bring_up_to_date
 from snowmaker.hooks.warehouse import StatementError
 from snowmaker.model_events import Event
 from snowmaker.snowflake import registry, tables
@@ -14,7 +15,8 @@ from snowmaker.snowflake import registry, tables
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from snowmaker.hooks.warehouse import WarehouseSession
+    from snowmaker.hooks.own_tables import bring_up_to_date
+from snowmaker.hooks.warehouse import WarehouseSession
     from snowmaker.registry_plan import Step
     from snowmaker.snowflake.identifiers import QualifiedName
 
@@ -27,6 +29,7 @@ def read_state(session: WarehouseSession, model: QualifiedName) -> ModelState:
 
     :raises ModelVersionError: if the registry contradicts itself; see :attr:`ModelState.champion_name`
     """
+    bring_up_to_date(session, model.sibling(tables.MODEL_EVENTS))
     state = _read(session, model)
     if state.succession.champion is None:
         # Then the registry tells of one, unless an event has come in between.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from snowmaker.snowflake import tables
+from snowmaker.snowflake import registry, tables
 from snowmaker.snowflake.identifiers import literal
 from snowmaker.snowflake.literals import inlined, name_literal
 from snowmaker.snowflake.predictions import NOT_SHADOW
@@ -42,7 +42,7 @@ def metric_beyond(
 ) -> Condition:
     """Give the condition that the champion's newest measured week is worse than a bound, or undefined.
 
-    The champion is the version promoted last. Estimates, segments and single classes are not looked at.
+    The champion is the one that the events tell of. Estimates, segments and single classes are not looked at.
 
     :param model: the model
     :param metric: a metric that the performance check writes, e.g. ``f1``
@@ -101,7 +101,7 @@ def not_scored(predictions: QualifiedName, model: QualifiedName, days: int) -> C
 def _champion(model: QualifiedName) -> str:
     return (
         f"SELECT MODEL_VERSION FROM {model.sibling(tables.MODEL_EVENTS)} WHERE MODEL_NAME = %s "
-        f"AND EVENT = 'PROMOTED' ORDER BY WRITTEN_AT DESC LIMIT 1"
+        f"AND EVENT IN {registry.CROWNING} ORDER BY SEQUENCE DESC LIMIT 1"
     )
 
 

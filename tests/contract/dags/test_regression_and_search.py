@@ -165,8 +165,8 @@ def test_the_gate_measures_the_challenger_as_its_training_job_did(story: Story) 
     metrics = verdict["metrics"][verdict["challenger"]]
     assert metrics == pytest.approx(story.retrained.results["train[1]"]["metrics"], rel=1e-6)
     assert story.retrained.results["promote"] == {"champion": verdict["challenger"], "previous": None}
-    (event,) = story.rows("SELECT EVENT, REASON FROM SNOWMAKER_MODEL_EVENTS")
-    assert event == {"EVENT": "PROMOTED", "REASON": "manual run"}
+    events = story.rows("SELECT EVENT, REASON FROM SNOWMAKER_MODEL_EVENTS ORDER BY SEQUENCE")
+    assert events == [{"EVENT": "NOMINATED", "REASON": None}, {"EVENT": "PROMOTED", "REASON": "manual run"}]
 
 
 def test_a_prediction_is_the_score_and_near_the_truth(story: Story) -> None:

@@ -169,10 +169,11 @@ class Model:
         return self.lab.frame_of(f"SHOW VERSIONS IN MODEL {self.name}").to_dict("records")
 
     def events(self) -> list[tuple[Any, ...]]:
-        """Event, version, previous one, week of this model's events, the oldest first."""
+        """Event, version, champion before, week of this model's events, the oldest first; without nominations."""
         return self.lab.rows(
             f"SELECT EVENT, MODEL_VERSION, PREVIOUS_VERSION, WEEK_START::VARCHAR "
-            f"FROM {self.lab.name('SNOWMAKER_MODEL_EVENTS')} WHERE MODEL_NAME = %s ORDER BY WRITTEN_AT",
+            f"FROM {self.lab.name('SNOWMAKER_MODEL_EVENTS')} WHERE MODEL_NAME = %s "
+            f"AND EVENT <> 'NOMINATED' ORDER BY SEQUENCE",
             self.name,
         )
 

@@ -69,4 +69,7 @@ class Deployment:
 
     def versions(self) -> list[str]:
         """Return the model's versions, the oldest first."""
-        return [row[0] for row in self.query("SELECT MODEL_VERSION FROM SNOWMAKER_MODEL_EVENTS ORDER BY WRITTEN_AT")]
+        events = self.query(
+            "SELECT MODEL_VERSION FROM SNOWMAKER_MODEL_EVENTS GROUP BY MODEL_VERSION ORDER BY MIN(SEQUENCE)"
+        )
+        return [version for (version,) in events]

@@ -49,8 +49,10 @@ def test_the_first_version_becomes_champion(deployment: Deployment, retrained: R
 
     assert promoted["previous"] is None
     assert [row for row in versions if promoted["champion"] in row]
-    events = deployment.query(f"SELECT EVENT, MODEL_VERSION FROM ML.{example.schema}.SNOWMAKER_MODEL_EVENTS")
-    assert events == [("PROMOTED", promoted["champion"])]
+    events = deployment.query(
+        f"SELECT EVENT, MODEL_VERSION FROM ML.{example.schema}.SNOWMAKER_MODEL_EVENTS ORDER BY SEQUENCE"
+    )
+    assert events == [("NOMINATED", promoted["champion"]), ("PROMOTED", promoted["champion"])]
 
 
 def test_the_holdout_is_predicted_nearly_as_well_as_can_be(retrained: Runs, example: Example) -> None:
