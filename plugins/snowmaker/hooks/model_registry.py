@@ -15,8 +15,7 @@ from snowmaker.snowflake import registry, tables
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from snowmaker.hooks.own_tables import bring_up_to_date
-from snowmaker.hooks.warehouse import WarehouseSession
+    from snowmaker.hooks.warehouse import WarehouseSession
     from snowmaker.registry_plan import Step
     from snowmaker.snowflake.identifiers import QualifiedName
 
