@@ -77,12 +77,12 @@ class ConcurrentChangeError(SnowmakerError, AirflowFailException):
     """Somebody else changed the model meanwhile; look before trying again."""
 
 
-class ApprovalError(SnowmakerError):
+class AnswerError(SnowmakerError):
     """A person's answer about a challenger cannot be taken; the next try asks again."""
 
 
-class StaleApprovalError(ApprovalError, AirflowFailException):
-    """A person would be shown another verdict than the one that their answer counts for."""
+class ApprovalError(SnowmakerError, AirflowFailException):
+    """No person has decided about the challenger, or would have by the verdict that it is about."""
 
 
 class ModelBusyError(SnowmakerError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.sdk import Param
 
-from snowmaker.exceptions import ApprovalError, StaleApprovalError
+from snowmaker.exceptions import AnswerError, ApprovalError
 from snowmaker.gate import GateVerdict
 
 if TYPE_CHECKING:
@@ -63,11 +63,12 @@ class ApproveChallengerOperator(ApprovalOperator):
             # Both are written when the verdict is known.
             subject="",
             body="",
-            params={**kwargs.pop("params", {}), _NOTE: note},
+            # Those of the DAG are no fields of this form.
+            params={_NOTE: note},
             assigned_users=[{"id": user, "name": user} for user in approvers],
             response_timeout=timeout,
             defaults={"reject": self.REJECT, "approve": self.APPROVE}[on_timeout],
-            **kwargs,
+            **{name: value for name, value in kwargs.items() if name != "params"},
         )
         self.verdict = verdict
         self.approvers = tuple(approvers)
@@ -89,21 +90,18 @@ class ApproveChallengerOperator(ApprovalOperator):
     def execute_complete(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
         """Return what was decided, by whom and why.
 
-        :raises ApprovalError: if the answer has more than a note, or a note that is no text; the next try asks again
+        :raises AnswerError: if the answer has more than a note, or a note that is no text; the next try asks again
         """
-        given, user = event.get("params_input") or {}, event.get("responded_by_user")
-        who, note = _name(user) if user else "timeout", given.get(_NOTE)
-        if set(given) - {_NOTE} or not isinstance(note, str | None) or len(note or "") > _LONGEST_NOTE:
-            raise ApprovalError(
-                f"the answer of {who} is not taken: of its fields {', '.join(sorted(map(str, given)))} only {_NOTE} is "
-                f"known, a text of at most {_LONGEST_NOTE} characters; answer again when the task asks again"
-            )
+        user = event.get("responded_by_user")
+        who = _name(user) if user else "timeout"
+        if wrong := _wrong_fields(event.get("params_input") or {}):
+            raise AnswerError(f"the answer of {who} is not taken: {wrong}; answer again when the task asks again")
         # Not ApprovalOperator's, which skips what follows a rejection: the promotion is to write it down.
         answer = HITLOperator.execute_complete(self, context, event)
         decided = _decision(
             approved=answer["chosen_options"] == [self.APPROVE],
             decided_by=who,
-            note=(note or "").strip() or None,
+            note=(answer["params_input"].get(_NOTE) or "").strip() or None,
             decided_at=answer["responded_at"].isoformat(),
             timed_out=bool(event.get("timedout")),
         )
@@ -113,7 +111,7 @@ class ApproveChallengerOperator(ApprovalOperator):
     def _body(self, verdict: GateVerdict) -> str:
         silence = {"reject": "rejected", "approve": "approved"}[self.on_timeout]
         return (
-            f"{verdict.summary}\n\n"
+            f"{verdict.markdown}\n\n"
             f"Rejected, it is not promoted and the run fails. Not answered in {_duration(self.timeout)}, it counts as "
             f"{silence}."
         )
@@ -139,7 +137,7 @@ class ApproveChallengerOperator(ApprovalOperator):
         )
         shown = SUPERVISOR_COMMS.send(asked)
         if isinstance(shown, HITLDetailRequestResult) and (shown.subject, shown.body) != (self.subject, self.body):
-            raise StaleApprovalError(
+            raise ApprovalError(
                 f"Airflow still shows what an earlier attempt asked ({shown.subject}), and the verdict is another now; "
                 f"trigger the retraining as a new run"
             )
@@ -160,6 +158,22 @@ def _decision(
         "decided_at": decided_at,
         "timed_out": timed_out,
     }
+
+
+def _wrong_fields(given: Mapping[str, Any]) -> str | None:
+    """Tell what is wrong with the fields of an answer, if anything is; Airflow's API takes any.
+
+    >>> _wrong_fields({"note": 5}), _wrong_fields({"reason": "why"}), _wrong_fields({"note": "why"})
+    ('note is 5, and no text', "it has a field 'reason', and only note is known", None)
+    """
+    note = given.get(_NOTE)
+    if unknown := [name for name in given if name != _NOTE]:
+        return f"it has a field {unknown[0]!r}, and only {_NOTE} is known"
+    if not isinstance(note, str | None):
+        return f"{_NOTE} is {str(note)[:50]}, and no text"
+    if note and len(note) > _LONGEST_NOTE:
+        return f"{_NOTE} has {len(note)} characters, and at most {_LONGEST_NOTE} are kept"
+    return None
 
 
 def _subject(verdict: GateVerdict) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from snowmaker.exceptions import ChallengerRejectedError, WeekError
+from snowmaker.exceptions import ApprovalError, ChallengerRejectedError, WeekError
 from snowmaker.gate import GateVerdict
 from snowmaker.hooks.model_life import promote, reject
 from snowmaker.operators.base import WarehouseOperator, run_label
@@ -33,7 +33,7 @@ class PromoteModelOperator(WarehouseOperator):
     :param verdict: what EvaluateChallengerOperator returned (templated)
     :param week: the week as of which the challenger was trained: it scores the next one (templated)
     :param reason: why it was trained, for the event (templated)
-    :param approval: what ApproveChallengerOperator returned; without it the gate decides (templated)
+    :param approval: what ApproveChallengerOperator returned; if it is not given, the gate decides (templated)
     :return: ``{"champion", "previous"}``
     """
 
@@ -55,11 +55,12 @@ class PromoteModelOperator(WarehouseOperator):
         self.week = week
         self.reason = reason
         self.approval = approval
+        self.is_approval_needed = approval is not None
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Promote, or write down the rejection."""
         verdict = GateVerdict.from_dict(self.verdict)
-        approval = self.approval if verdict.passed else None
+        approval = self._check_approval() if verdict.passed else None
         model = QualifiedName.parse(self.model_name)
         told: dict[str, Any] = {
             "week": _week(self.week),
@@ -82,6 +83,15 @@ class PromoteModelOperator(WarehouseOperator):
             self.log.warning("%s was promoted by this run, but %s is champion by now", verdict.challenger, champion)
         self.log.info("Champion of %s: %s (before: %s)", model.quoted, verdict.challenger, previous)
         return {"champion": verdict.challenger, "previous": previous}
+
+    def _check_approval(self) -> Mapping[str, Any] | None:
+        # A task that somebody marked as successful returns nothing.
+        if self.is_approval_needed and (self.approval is None or self.approval["approved"] is None):
+            raise ApprovalError(
+                "nobody has decided about the challenger, for the approval's task returned nothing; clear that task, "
+                "and answer it"
+            )
+        return self.approval
 
 
 def _week(text: str) -> Week:

@@ -27,11 +27,11 @@ class RollbackModelOperator(WarehouseOperator):
     :param target: ``previous`` (default), or a version that was champion (templated)
     :param reason: why, for the event (templated)
     :param week: the week as of which: the champion of later ones changes; empty: the last complete week (templated)
-    :param starts_on: the day on which the model's weeks start
+    :param starts_on: the day on which the model's weeks start (templated)
     :return: ``{"champion", "previous"}``
     """
 
-    template_fields: Sequence[str] = ("model_name", "target", "reason", "week", "snowflake_conn_id")
+    template_fields: Sequence[str] = ("model_name", "target", "reason", "week", "starts_on", "snowflake_conn_id")
 
     def __init__(
         self,
