@@ -33,12 +33,25 @@ def ensure_table(session: WarehouseSession, table: QualifiedName) -> None:
     _ensure(session, table, table.object.name, tables.create_table(table))
 
 
-def ensure_predictions(session: WarehouseSession, table: QualifiedName, create: Statement) -> None:
+def ensure_predictions(session: WarehouseSession, table: QualifiedName, create: Statement | None = None) -> None:
     """Do the same for a pipeline's predictions table.
 
-    :param create: the statement that makes it, with the comment of its schema version
+    :param create: the statement that makes it as the first release did, what came since is added; None: if it is not
+        there, it is not made
     """
-    _ensure(session, table, tables.PREDICTIONS, create)
+    if not _is_current(session, table, tables.PREDICTIONS) and create:
+        session.execute(create)
+        session.own_tables[table] = ""
+        _is_current(session, table, tables.PREDICTIONS)
+
+
+def bring_up_to_date(session: WarehouseSession, *own: QualifiedName) -> None:
+    """Bring those of Snowmaker's tables up to date that are there; none is made.
+
+    :raises OwnTableError: if a later release made one, or somebody else
+    """
+    for table in own:
+        _is_current(session, table, table.object.name)
 
 
 def read_table(session: WarehouseSession, table: QualifiedName, statement: Statement) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from snowmaker.drift import ALL_ROWS, DriftRules, compare_segments
 from snowmaker.drift_result import drift_result
 from snowmaker.exceptions import InputDataError, ModelVersionError
 from snowmaker.hooks.model_registry import read_state
-from snowmaker.hooks.predictions import ensure_readable
+from snowmaker.hooks.own_tables import ensure_predictions
 from snowmaker.operators import baseline_record, drift_record, profiling
 from snowmaker.operators.base import ensure_columns, run_label
 from snowmaker.operators.weekly_check import WeeklyCheckOperator
@@ -96,7 +96,7 @@ class DriftCheckOperator(WeeklyCheckOperator):
         model = QualifiedName.parse(self.model_name)
         with self.hook.session() as session:
             columns = profiling.feature_columns(self.source, ensure_columns(session, self.source))
-            ensure_readable(session, QualifiedName.parse(self.predictions_table))
+            ensure_predictions(session, QualifiedName.parse(self.predictions_table))
             baseline = baseline_record.read_baseline(session, model, self.model_version)
             if not baseline:
                 baseline = self._first_baseline(session, model, week, columns, run_label(context))

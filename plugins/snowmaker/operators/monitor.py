@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from snowmaker.exceptions import InputDataError, MonitorError
 from snowmaker.hooks.model_registry import calling, read_state
-from snowmaker.hooks.predictions import ensure_predictions
+from snowmaker.hooks.predictions import prepare_predictions
 from snowmaker.monitor_options import MOST_MONITORS, Others, check_monitored
 from snowmaker.monitor_state import MonitorState, comment, steps_to
 from snowmaker.operators.base import WarehouseOperator, ensure_columns
@@ -164,7 +164,7 @@ class ModelMonitorOperator(WarehouseOperator):
         )
         self._fill(session, model, table, baseline)
         predictions = QualifiedName.parse(self.predictions_table)
-        ensure_predictions(session, predictions, self.source, self.scored_task)
+        prepare_predictions(session, predictions, self.source, self.scored_task)
         session.execute(monitor_source.create_view(view, rows))
         segments = tuple(monitor_source.segment(column) for column in self.options.segment_columns)
         columns = {"ID_COLUMNS": (monitor_source.ROW_ID,), **self.roles.columns, "SEGMENT_COLUMNS": segments}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from snowmaker.exceptions import MonitorError
-from snowmaker.hooks.predictions import ensure_readable
+from snowmaker.hooks.own_tables import ensure_predictions
 from snowmaker.monitor_options import ONE_DAY, seconds_of
 from snowmaker.operators.monitor import monitor_name, read_monitor
 from snowmaker.operators.performance_record import week_of
@@ -70,7 +70,7 @@ class MonitorCheckOperator(WeeklyCheckOperator):
 
     def _predicted(self, session: WarehouseSession, model: QualifiedName, first: Week, last: Week) -> dict[Week, int]:
         predictions = QualifiedName.parse(self.predictions_table)
-        ensure_readable(session, predictions)
+        ensure_predictions(session, predictions)
         rows = session.rows(monitor_metrics.predicted_rows(predictions, model.quoted, self.model_version, first, last))
         return {week_of(row): int(row["N"]) for row in rows}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from snowmaker.calibration import CALIBRATION, CalibrationMap
 from snowmaker.exceptions import InputDataError, ModelVersionError
 from snowmaker.hooks.model_registry import read_state
-from snowmaker.hooks.predictions import ensure_readable
+from snowmaker.hooks.own_tables import ensure_predictions
 from snowmaker.input_check import check_labels
 from snowmaker.labelled_weeks import LabelledWeek, changed_weeks
 from snowmaker.operators import performance_record
@@ -120,7 +120,7 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         model = QualifiedName.parse(self.model_name)
         with self.hook.session() as session:
             ensure_columns(session, self.source, label_rule=self.scored_task.label)
-            ensure_readable(session, QualifiedName.parse(self.predictions_table))
+            ensure_predictions(session, QualifiedName.parse(self.predictions_table))
             for name in performance_record.TABLES:
                 session.execute(tables.create_table(model.sibling(name)))
             before = performance_record.last_checked(session, model, first, week)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from snowmaker.champion import CHAMPION
 from snowmaker.exceptions import ScoringError
 from snowmaker.hooks.model_registry import calling, read_state
-from snowmaker.hooks.predictions import ensure_predictions
+from snowmaker.hooks.predictions import prepare_predictions
 from snowmaker.input_check import check_week, tell_weeks
 from snowmaker.operators.base import WarehouseOperator, ensure_columns, replace_rows, run_label
 from snowmaker.scored_task import scored_task
@@ -164,7 +164,7 @@ class BatchInferenceOperator(WarehouseOperator):
         self, session: WarehouseSession, staging: QualifiedName, week: Week, version: str, rows: int, run: str
     ) -> None:
         table, model = QualifiedName.parse(self.predictions_table), QualifiedName.parse(self.model_name)
-        ensure_predictions(session, table, self.source, self.scored_task)
+        prepare_predictions(session, table, self.source, self.scored_task)
         replace_rows(
             session,
             table,

@@ -39,7 +39,9 @@ OWN_COLUMNS = (
 def create_predictions(
     table: QualifiedName, source: Source, prediction_type: str, own_columns: Mapping[str, str]
 ) -> Statement:
-    """Create a pipeline's predictions table: Snowmaker's columns but IS_SHADOW, and the key's in the source's types.
+    """Create a pipeline's predictions table as the first release did; snowflake/migrations.py adds what came since.
+
+    It has Snowmaker's columns, and the key's in the source's types.
 
     :param prediction_type: column type of the predictions
     :param own_columns: columns that the predictions of this task have besides, with their types
@@ -58,11 +60,6 @@ def create_predictions(
         f"NULL::VARCHAR AS MODEL_VERSION, NULL::FLOAT AS SCORE, NULL::{prediction_type} AS PREDICTION, {own}"
         f"NULL::VARCHAR AS RUN_ID, NULL::TIMESTAMP_NTZ AS SCORED_AT FROM {source.table} WHERE 1 = 0"
     )
-
-
-def add_shadow(table: QualifiedName) -> Statement:
-    """Add the column that tells shadow rows; the rows that are there count."""
-    return Statement(f"ALTER TABLE {table} ADD COLUMN {SHADOW} BOOLEAN NOT NULL DEFAULT FALSE")
 
 
 def current_view(table: QualifiedName) -> QualifiedName:
