@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from snowmaker.exceptions import InputDataError, WarehouseError
+from snowmaker.hooks.own_tables import ensure_table
 from snowmaker.hooks.warehouse import StatementError
 from snowmaker.operators.base import WarehouseOperator
 from snowmaker.snowflake import alert as alert_sql
-from snowmaker.snowflake import tables
 from snowmaker.snowflake.identifiers import Identifier, QualifiedName
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class AlertOperator(WarehouseOperator):
                 f"USAGE on it"
             )
         for table in definition.condition.reads:
-            session.execute(tables.create_table(table))
+            ensure_table(session, table)
         try:
             session.rows(alert_sql.try_condition(definition.condition))
         except StatementError as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from snowmaker.exceptions import InputDataError, WarehouseError
+from snowmaker.hooks.own_tables import ensure_table
 from snowmaker.hooks.warehouse import StatementError, WarehouseHook
 from snowmaker.input_check import check_columns
 from snowmaker.snowflake import tables
@@ -89,7 +90,7 @@ def replace_rows(
     :raises WarehouseError: if it changes another number; nothing is written then
     """
     locks = table.sibling(tables.LOCKS)
-    session.execute(tables.create_table(locks))
+    ensure_table(session, locks)
     session.execute(tables.add_lock(locks, lock))
     with session.transaction():
         session.execute(tables.take_lock(locks, lock, holder))

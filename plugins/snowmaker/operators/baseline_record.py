@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from snowmaker.calibration import CALIBRATION, CalibrationMap
 from snowmaker.drift import ALL_ROWS
+from snowmaker.hooks.own_tables import ensure_table, read_table
 from snowmaker.operators.base import replace_rows
 from snowmaker.profile import Profile
 from snowmaker.snowflake import tables
@@ -38,12 +39,14 @@ def segments_of(
 def read_baseline(session: WarehouseSession, model: QualifiedName, version: str) -> Profiles:
     """Read a version's frozen baseline, by segment and feature; empty if there is none."""
     table = model.sibling(tables.BASELINES)
-    rows = session.rows_if_any(
+    rows = read_table(
+        session,
+        table,
         Statement(
             f"SELECT SEGMENT, FEATURE, PROFILE FROM {table} WHERE MODEL_NAME = %s AND MODEL_VERSION = %s "
             f"AND FEATURE <> %s ORDER BY SEGMENT, FEATURE",
             (model.quoted, version, CALIBRATION),
-        )
+        ),
     )
     found: Profiles = {}
     for row in rows:
@@ -94,6 +97,6 @@ def _replace(
     keep: Mapping[str, str] | None = None,
 ) -> None:
     table = model.sibling(tables.BASELINES)
-    session.execute(tables.create_table(table))
+    ensure_table(session, table)
     statements = tables.rewrite(table, {"MODEL_NAME": model.quoted, **where}, rows, run, keep)
     replace_rows(session, table, lock=f"{table.quoted} {model.quoted}", holder=run, statements=statements)

@@ -7,6 +7,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from snowmaker.drift import ALL_ROWS
+from snowmaker.hooks.own_tables import ensure_table
 from snowmaker.operators.base import replace_rows
 from snowmaker.profile import LABEL
 from snowmaker.snowflake import drift as drift_sql
@@ -123,7 +124,7 @@ def _replace(
     statements: list[Statement] = []
     for name, (where, found) in rows.items():
         table = key.model.sibling(name)
-        session.execute(tables.create_table(table))
+        ensure_table(session, table)
         plain = [{column: value for column, value in row.items() if column not in where} for row in found]
         statements += tables.rewrite(table, where, plain, run, keep)
     lock = f"{key.model.sibling(tables.DRIFT).quoted} {key.model.quoted}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from snowmaker.drift import ALL_ROWS, DriftRules
 from snowmaker.exceptions import InputDataError, MonitorError
+from snowmaker.hooks.own_tables import ensure_table
 from snowmaker.monitor_metrics import DRIFT, check_rules, to_ask, worst_first
 from snowmaker.operators import drift_record
 from snowmaker.operators.base import rewrite_rows, run_label
@@ -97,7 +98,7 @@ class MonitorDriftCheckOperator(MonitorCheckOperator):
                 )
             drifts, seen = self._measure(session, model, monitor, week)
             if seen == predicted:
-                session.execute(tables.create_table(table))
+                ensure_table(session, table)
                 self._write(session, table, model, week, drifts, seen, run_label(context))
                 key = drift_record.Key(model, self.model_version, week)
                 recent = drift_record.recent_verdicts(session, key, LOOKBACK_WEEKS, ENGINE)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from snowmaker.exceptions import ModelVersionError
 from snowmaker.hooks.model_registry import read_state
+from snowmaker.hooks.own_tables import ensure_table
 from snowmaker.monitor_metrics import performance_metrics
 from snowmaker.operators.base import rewrite_rows, run_label
 from snowmaker.operators.monitor_checks import ENGINE, MonitorCheckOperator
@@ -95,7 +96,7 @@ class MonitorPerformanceCheckOperator(MonitorCheckOperator):
                 one: self.thresholds.verdict(self.metric, found.values[self.metric], references.get(self.metric))
                 for one, found in measured.items()
             }
-            session.execute(tables.create_table(table))
+            ensure_table(session, table)
             written = self._written(session, table, model, first, due)
             for one, found in measured.items():
                 rows = _rows(found, references, self.metric, verdicts[one])

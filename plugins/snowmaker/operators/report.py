@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from snowmaker.hooks.own_tables import bring_up_to_date, ensure_table
 from snowmaker.links.report import REPORT_KEY, WeeklyReportLink, report_address
 from snowmaker.metrics import ERRORS
 from snowmaker.operators.base import WarehouseOperator, rewrite_rows, run_label
@@ -82,9 +83,11 @@ class WeeklyReportOperator(WarehouseOperator):
         of = ReportedWeek(model, self.model_version, week, self.weeks)
         run = context["dag_run"]
         with self.hook.session() as session:
+            own = (tables.DRIFT, tables.BASELINES, tables.PERFORMANCE, tables.MODEL_EVENTS)
+            bring_up_to_date(session, *map(of.table, own))
             html = render(self._collect(session, of, run_label(context)))
             table = model.sibling(tables.REPORTS)
-            session.execute(tables.create_table(table))
+            ensure_table(session, table)
             where = {"WEEK_START": week.start, "MODEL_NAME": model.quoted}
             rewrite_rows(session, table, where, [{"HTML": html}], run_label(context))
         self.log.info("Report of week %s: %d characters in %s", week, len(html), table.quoted)

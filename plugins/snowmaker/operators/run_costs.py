@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from snowmaker import settings
 from snowmaker.exceptions import SnowmakerError, TrainingSetupError
+from snowmaker.hooks.own_tables import ensure_table
 from snowmaker.hooks.warehouse import WarehouseHook
 from snowmaker.operators.base import replace_rows
 from snowmaker.snowflake import tables
@@ -84,7 +85,7 @@ class RunCosts:
 
     def _write(self, table: QualifiedName, row: Mapping[str, Any]) -> None:
         with WarehouseHook(snowflake_conn_id=self.snowflake_conn_id).session() as session:
-            session.execute(tables.create_table(table))
+            ensure_table(session, table)
             replace_rows(
                 session,
                 table,

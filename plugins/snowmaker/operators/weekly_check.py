@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, AssetAlias
 
 from snowmaker.drift_result import degraded_by_drift, drift_result
+from snowmaker.hooks.own_tables import read_table
 from snowmaker.operators.base import WarehouseOperator
 from snowmaker.snowflake import registry, tables
 from snowmaker.verdicts import cooling
@@ -56,7 +57,7 @@ class WeeklyCheckOperator(WarehouseOperator):
         if not self.cool_down_weeks:
             return None
         events = model.sibling(tables.MODEL_EVENTS)
-        rows = session.rows_if_any(registry.last_retraining(events, model.quoted))
+        rows = read_table(session, events, registry.last_retraining(events, model.quoted))
         return next((Week(row["WEEK_START"]) for row in rows if row["WEEK_START"]), None)
 
     def _judge_drift(
