@@ -11,6 +11,7 @@ WAITING, DEFERRING = "waiting", "deferring"
 LIMITED, IMPATIENT = "limited", "impatient"
 DAG_IDS = {WAITING, DEFERRING, LIMITED, IMPATIENT}
 TASK = "train"
+ROLE_ARN = "arn:aws:iam::123456789012:role/ml-sandbox-execution"
 
 SCRIPT = """
 import argparse, json, os, pathlib, sys, time
@@ -50,7 +51,7 @@ def make(dag_id, operator=SageMakerTrainOperator, **arguments):
             "holdout_from": "2024-02-05",
             "hyperparameters": {"seconds": "{{ params.seconds }}"},
             "secret_id": "snowflake",
-            "role_arn": "arn:aws:iam::123456789012:role/ml-sandbox-execution",
+            "role_arn": ROLE_ARN,
             "artefacts_uri": "s3://ml-sandbox/kills",
             "image_uri": "image",
             "poll_interval": 1,
@@ -76,5 +77,5 @@ def write(folder: Path, dags: str) -> Path:
     (folder / "plugins").symlink_to(REPOSITORY / "plugins")
     (folder / ".airflowignore").write_text("code\nplugins\n")
     (source / "train.py").write_text(SCRIPT)
-    (folder / "dags" / "kills.py").write_text(f"SOURCE = {str(source)!r}\n{dags}")
+    (folder / "dags" / "kills.py").write_text(f"SOURCE = {str(source)!r}\nROLE_ARN = {ROLE_ARN!r}\n{dags}")
     return folder

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,17 @@ class Person(PersonsApi):
 
     def mark_run(self, dag_id: str, run_id: str, state: str) -> None:
         self._send("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", json={"state": state})
+
+    def backfill(self, dag_id: str, first: date, last: date, *, again: bool) -> None:
+        """Run a DAG for the past, also for what has run already if so told; three runs at once."""
+        body = {
+            "dag_id": dag_id,
+            "from_date": f"{first}T00:00:00Z",
+            "to_date": f"{last}T00:00:00Z",
+            "reprocess_behavior": "completed" if again else "none",
+            "max_active_runs": 3,
+        }
+        self._send("POST", "/api/v2/backfills", json=body)
 
 
 class Deployment:
@@ -145,11 +157,13 @@ class Deployment:
 
     def attempts(self, run: Run) -> list[dict[str, Any]]:
         """Describe a run's jobs, the first attempt first."""
-        client = self.client("sagemaker")
-        listed = client.get_paginator("list_training_jobs").paginate().build_full_result()["TrainingJobSummaries"]
-        described = [client.describe_training_job(TrainingJobName=job["TrainingJobName"]) for job in listed]
-        own = [job for job in described if job["HyperParameters"]["seconds"] == run.seconds]
+        own = [job for job in self.jobs() if job["HyperParameters"].get("seconds") == run.seconds]
         return sorted(own, key=lambda job: attempt_of(job["TrainingJobName"]))
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """Describe all jobs there are."""
+        pages = self.client("sagemaker").get_paginator("list_training_jobs").paginate()
+        return [self.describe(job["TrainingJobName"]) for job in pages.build_full_result()["TrainingJobSummaries"]]
 
     def describe(self, name: str) -> dict[str, Any]:
         return dict(self.client("sagemaker").describe_training_job(TrainingJobName=name))
@@ -247,7 +261,17 @@ class Deployment:
 
     def _kill_sandbox(self) -> bool:
         self.sandbox.kill()
-        self.sandbox = process.start(self.folder / "sandbox", aws_port=None, only="aws")
+        return self._start_sandbox_again()
+
+    def _kill_server(self, name: str) -> bool:
+        """Kill one of the sandbox's servers; the other one ends in order then."""
+        keeper = psutil.Process(self.sandbox.process.pid)
+        _kill([server for server in keeper.children() if f"include.sandbox.{name}" in _words(server)])
+        self.sandbox.process.wait(30)
+        return self._start_sandbox_again()
+
+    def _start_sandbox_again(self) -> bool:
+        self.sandbox = process.start(self.folder / "sandbox")
         return True
 
     def bury_orphans(self) -> None:
@@ -266,8 +290,13 @@ _KILLS: dict[str, Callable[[Deployment], bool]] = {
     "triggerer": lambda deployment: deployment._kill_component("triggerer"),
     "api-server": lambda deployment: deployment._kill_component("api-server"),
     "sandbox": Deployment._kill_sandbox,
+    "snowflake": lambda deployment: deployment._kill_server("snowflake"),
+    "aws": lambda deployment: deployment._kill_server("aws"),
 }
-VICTIMS = tuple(_KILLS)
+SERVERS = ("snowflake", "aws")
+VICTIMS = tuple(victim for victim in _KILLS if victim not in SERVERS)
+# These die within a task's process, and only while there is one.
+IN_TASK = ("task", "supervisor", "worker")
 
 
 def attempt_of(name: str) -> int:

@@ -11,7 +11,7 @@ import pytest
 from running_demo import until
 
 from .bundle import DEFERRING, TASK, WAITING
-from .deployment import VICTIMS, Deployment, Run, assert_one_after_the_other
+from .deployment import IN_TASK, VICTIMS, Deployment, Run, assert_one_after_the_other
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -20,7 +20,6 @@ SEED = os.environ.get("SNOWMAKER_KILL_SEED", "1")
 SPAN_SECONDS = 9.0
 # Within a task's process: from its start to its end.
 TASK_SPAN_SECONDS = 4.0
-IN_TASK = ("task", "supervisor", "worker")
 # Whose death is no reason to stop or to repeat a job.
 HARMLESS = ("task", "supervisor", "worker", "machine", "triggerer")
 
