@@ -96,7 +96,7 @@ def _look(session: WarehouseSession, table: QualifiedName, kind: str) -> dict[Qu
 
 
 def _migrate(session: WarehouseSession, table: QualifiedName, kind: str, comment: str) -> None:
-    log.info("Table %s was made by an earlier release of Snowmaker; it is brought up to date", table.quoted)
+    log.info("Table %s is brought to schema version %d", table.quoted, tables.current_schema(kind))
     failed = None
     while statements := _outstanding(session, table, kind, comment):
         try:

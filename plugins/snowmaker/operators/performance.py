@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from snowmaker.calibration import CALIBRATION, CalibrationMap
 from snowmaker.exceptions import InputDataError, ModelVersionError
 from snowmaker.hooks.model_registry import read_state
-from snowmaker.hooks.own_tables import ensure_predictions
+from snowmaker.hooks.own_tables import ensure_predictions, ensure_table, read_table
 from snowmaker.input_check import check_labels
 from snowmaker.labelled_weeks import LabelledWeek, changed_weeks
 from snowmaker.operators import performance_record
@@ -122,7 +122,7 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
             ensure_columns(session, self.source, label_rule=self.scored_task.label)
             ensure_predictions(session, QualifiedName.parse(self.predictions_table))
             for name in performance_record.TABLES:
-                session.execute(tables.create_table(model.sibling(name)))
+                ensure_table(session, model.sibling(name))
             before = performance_record.last_checked(session, model, first, week)
             now = self._look(session, model, (first, week), due, before)
             changed = changed_weeks(now, before)
@@ -187,12 +187,12 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
     def _segments(self, session: WarehouseSession, model: QualifiedName) -> list[Segments]:
         if not self.segments:
             return []
+        table = model.sibling(tables.BASELINES)
         statement = Statement(
-            f"SELECT DISTINCT SEGMENT FROM {model.sibling(tables.BASELINES)} WHERE MODEL_NAME = %s "
-            f"AND MODEL_VERSION = %s ORDER BY SEGMENT",
+            f"SELECT DISTINCT SEGMENT FROM {table} WHERE MODEL_NAME = %s AND MODEL_VERSION = %s ORDER BY SEGMENT",
             (model.quoted, self.model_version),
         )
-        baseline: dict[str, dict[str, Profile]] = {row["SEGMENT"]: {} for row in session.rows_if_any(statement)}
+        baseline: dict[str, dict[str, Profile]] = {row["SEGMENT"]: {} for row in read_table(session, table, statement)}
         known, unknown = segments_of(baseline, [Identifier.parse(column) for column in self.segments])
         if unknown:
             self.log.warning(
@@ -296,13 +296,12 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
 
 def read_calibration(session: WarehouseSession, model: QualifiedName) -> dict[str, CalibrationMap]:
     """Read the frozen calibration maps of a model's versions."""
-    rows = session.rows_if_any(
-        Statement(
-            f"SELECT MODEL_VERSION, PROFILE FROM {model.sibling(tables.BASELINES)} "
-            f"WHERE MODEL_NAME = %s AND FEATURE = %s ORDER BY MODEL_VERSION",
-            (model.quoted, CALIBRATION),
-        )
+    table = model.sibling(tables.BASELINES)
+    statement = Statement(
+        f"SELECT MODEL_VERSION, PROFILE FROM {table} WHERE MODEL_NAME = %s AND FEATURE = %s ORDER BY MODEL_VERSION",
+        (model.quoted, CALIBRATION),
     )
+    rows = read_table(session, table, statement)
     return {row["MODEL_VERSION"]: CalibrationMap.from_json(row["PROFILE"]) for row in rows}
 
 
