@@ -1,8 +1,8 @@
-"""Builds ``retrain_<name>`` for every pipeline file: train, log, judge, and promote the better version."""
+"""Builds ``retrain_<name>`` for every pipeline file: train, log, judge, let people approve, promote the better one."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from snowmaker import settings
 from snowmaker.hyperparameters import combinations
 from snowmaker.notifications.callbacks import notification_callbacks
 from snowmaker.operators.alert import AlertOperator
+from snowmaker.operators.approval import ApproveChallengerOperator
 from snowmaker.operators.baseline import FreezeBaselineOperator
 from snowmaker.operators.choice import ChooseTrainingOperator
 from snowmaker.operators.evaluation import EvaluateChallengerOperator
@@ -83,6 +84,20 @@ def train(pipeline: Pipeline, training_set: XComArg) -> XComArg:
     )
     trained >> choose
     return choose.output
+
+
+def ask(pipeline: Pipeline, verdict: XComArg) -> XComArg | None:
+    """Wire the approval by a person, if the pipeline file wants one."""
+    promotion = pipeline.promotion
+    if promotion.approval == "auto":
+        return None
+    return ApproveChallengerOperator(
+        task_id="approve",
+        verdict=verdict,
+        approvers=promotion.approvers,
+        timeout=timedelta(hours=promotion.approval_timeout_hours),
+        on_timeout=promotion.approval_default,
+    ).output
 
 
 def watch(pipeline: Pipeline, **monitored: Any) -> list[BaseOperator]:
@@ -198,14 +213,22 @@ def weekly_retraining(pipeline: Pipeline) -> DAG:
             floors=pipeline.promotion.floors,
             ceilings=pipeline.promotion.ceilings,
             min_gain=pipeline.min_gain,
+            confidence=pipeline.promotion.confidence,
+            not_worse=pipeline.promotion.not_worse,
+            not_worse_metric=pipeline.promotion.not_worse_metric,
+            max_scoring_seconds_per_million=pipeline.promotion.max_scoring_seconds_per_million,
+            max_training_cost=pipeline.promotion.max_training_cost,
+            costs_table=pipeline.costs_table.quoted,
             task=pipeline.task,
             threshold=pipeline.model.threshold,
+            week=training_set["week"],
             **holdout,
             **model,
         )
         promote = PromoteModelOperator(
             task_id="promote",
             verdict=evaluate.output,
+            approval=ask(pipeline, evaluate.output),
             week=training_set["week"],
             reason=training_set["reason"],
             on_success_callback=notify.on_promotion,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from snowmaker.operators.monitor_performance import MonitorPerformanceCheckOpera
 from snowmaker.performance import PerformanceThresholds
 from snowmaker.pipeline import Pipeline
 from snowmaker.pipeline_sections import TrainingSection
+from snowmaker.pipeline_versions import PromotionSection
 from snowmaker.verdicts import Degradation, Threshold
 
 REPOSITORY = Path(__file__).parents[2]
@@ -230,6 +232,63 @@ def test_a_new_champion_gets_its_monitor_and_alerts(watched: dict[str, DAG]) -> 
     assert (monitor.others, monitor.predictions_table) == ("drop", '"ML"."MORTGAGE"."MORTGAGE_PREDICTIONS"')
     assert alert.alert_name == '"ML"."MORTGAGE"."MORTGAGE_F1_ALERT"'
     assert (alert.definition.recipients, alert.definition.subject) == (("ann@example.com",), "MORTGAGE_RESPONSE: f1")
+
+
+GATE: dict[str, Any] = {
+    "floors": {"f1": 0.7},
+    "ceilings": {"calibration_error": 0.1},
+    "min_gain": {"roc_auc": 0.02},
+    "confidence": 0.9,
+    "not_worse": {"COUNTY_NAME": 0.03},
+    "not_worse_metric": "roc_auc",
+    "max_scoring_seconds_per_million": 90.0,
+    "max_training_cost": 2.5,
+}
+APPROVAL: dict[str, Any] = {
+    "approval": "manual",
+    "approvers": ["ann"],
+    "approval_timeout_hours": 5,
+    "approval_default": "approve",
+}
+
+
+@pytest.fixture(scope="module")
+def governed() -> DAG:
+    """Build the retraining DAG of the mortgage pipeline with all that its file can say about versions."""
+    weekly_retraining = runpy.run_path(str(REPOSITORY / "dags" / "weekly_retraining.py"))["weekly_retraining"]
+    return weekly_retraining(Pipeline.model_validate({**MORTGAGE, "promotion": {**GATE, **APPROVAL}, "retries": 5}))
+
+
+def test_the_gate_hears_all_that_the_pipeline_file_says(governed: DAG) -> None:
+    evaluate = governed.get_task("evaluate")
+    assert {name: getattr(evaluate, name) for name in GATE} == GATE
+    assert evaluate.costs_table == '"ML"."MORTGAGE"."SNOWMAKER_RUN_COSTS"'
+    assert {*GATE, *APPROVAL} == set(PromotionSection.model_fields)
+
+
+def test_a_person_is_asked_between_gate_and_promotion(governed: DAG) -> None:
+    approve, promote = governed.get_task("approve"), governed.get_task("promote")
+    assert approve.upstream_task_ids == {"evaluate"}
+    assert promote.upstream_task_ids == {"approve", "evaluate", "freeze_baseline", "training_set"}
+    assert (approve.approvers, approve.timeout, approve.on_timeout) == (("ann",), timedelta(hours=5), "approve")
+    assert promote.approval.operator is approve
+
+
+def test_nobody_is_asked_where_the_gate_decides(build: Any) -> None:
+    dag = build()
+    assert "approve" not in dag.task_ids
+    assert dag.get_task("promote").approval is None
+
+
+def test_every_task_is_tried_as_often_as_the_pipeline_file_says(governed: DAG, scoring: DAG) -> None:
+    assert {task.retries for task in governed.tasks} == {5}
+    assert {task.retries for task in scoring.tasks} == {2}
+
+
+def test_a_week_is_scored_by_the_version_that_the_pipeline_file_names() -> None:
+    weekly_scoring = runpy.run_path(str(REPOSITORY / "dags" / "weekly_scoring.py"))["weekly_scoring"]
+    pipeline = Pipeline.model_validate({**MORTGAGE, "scoring": {"model": "champion_as_of_week"}})
+    assert weekly_scoring(pipeline).params["model_version"] == "champion_as_of_week"
 
 
 @pytest.mark.parametrize("weeks", [0, 4])
