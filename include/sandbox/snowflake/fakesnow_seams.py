@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import duckdb
@@ -71,6 +72,18 @@ transforms.numeric_agg_implicit_cast = _unchanged
 # It keeps comments and lengths of texts in another file than the tables; `facts` keeps them with the tables.
 fakesnow.info_schema.insert_table_comment_sql = lambda *_: "SELECT 1"
 fakesnow.info_schema.insert_text_lengths_sql = lambda *_: "SELECT 1"
+# Its own numbers the elements of all rows together, so INDEX is another element's; and it takes a key for a path.
+fakesnow.macros.FS_FLATTEN = Template(
+    """CREATE OR REPLACE MACRO ${catalog}._fs_flatten(input) AS TABLE
+    SELECT hash(to_json(input))::UBIGINT AS SEQ, e.k AS KEY, coalesce(e.k, '[' || e.i || ']') AS PATH,
+        CASE WHEN e.k IS NULL THEN e.i END AS INDEX, e.v AS VALUE, to_json(input) AS THIS
+    FROM (SELECT unnest(CASE WHEN json_type(to_json(input)) = 'OBJECT'
+        THEN list_transform(map_entries(CAST(to_json(input) AS MAP(VARCHAR, JSON))),
+            lambda x: struct_pack(k := x.key, i := 0::BIGINT, v := coalesce(x.value, 'null'::JSON)))
+        ELSE list_transform(CAST(to_json(input) AS JSON[]),
+            lambda x, i: struct_pack(k := NULL::VARCHAR, i := i - 1, v := x))
+        END, recursive := true)) AS e(k, i, v)"""
+)
 warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
 # Importing it makes a folder in the temporary directory, which is not used here.
 with contextlib.suppress(OSError):

@@ -216,6 +216,19 @@ def test_databases_and_schemas_come_and_go(connection: SnowflakeConnection) -> N
             ["V"],
             [("p",), ("q",)],
         ),
+        (
+            "SELECT f.index, COUNT(*) AS n, MIN(f.value::INT) AS low, MAX(f.value::INT) AS high "
+            "FROM (SELECT ARRAY_CONSTRUCT(SEQ4(), 100, 1000 + SEQ4()) AS list FROM TABLE(GENERATOR(ROWCOUNT => 200))) "
+            "r, LATERAL FLATTEN(INPUT => r.list) f GROUP BY 1 ORDER BY 1",
+            ["INDEX", "N", "LOW", "HIGH"],
+            [(0, 200, 0, 199), (1, 200, 100, 100), (2, 200, 1000, 1199)],
+        ),
+        (
+            "SELECT f.key, f.index, f.value::INT AS v FROM LATERAL FLATTEN("
+            """INPUT => PARSE_JSON('{"$a": 1, "/b c": 2, "d": null}')) f ORDER BY f.key""",
+            ["KEY", "INDEX", "V"],
+            [("$a", None, 1), ("/b c", None, 2), ("d", None, None)],
+        ),
         ("SELECT a FROM t MINUS SELECT 2 ORDER BY a", ["A"], [(1,), (3,)]),
         ("SELECT COUNT(*) AS n FROM (SELECT * FROM t SAMPLE (2 ROWS))", ["N"], [(2,)]),
     ],
