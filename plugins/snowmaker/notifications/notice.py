@@ -11,7 +11,7 @@ from snowmaker.gate import GateVerdict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Event = Literal["warn", "breach", "degraded", "promotion", "rejection", "failure"]
+Event = Literal["warn", "breach", "degraded", "approval", "promotion", "rejection", "rollback", "failure"]
 EVENTS: tuple[Event, ...] = get_args(Event)
 _TOLD = {"warn": "warning", "breach": "breach"}
 _LONGEST_ERROR = 400
@@ -114,23 +114,73 @@ def of_check(model: str, cause: str, result: Mapping[str, Any], links: Mapping[s
     )
 
 
-def of_promotion(
-    model: str, week: str, verdict: Mapping[str, Any], reason: str | None, links: Mapping[str, str]
-) -> Notice:
-    """Tell of a challenger that passed its gate and was promoted, or did not and was rejected.
+def of_approval(model: str, verdict: Mapping[str, Any], links: Mapping[str, str]) -> Notice:
+    """Tell of a challenger that waits for a person's answer.
 
     :param verdict: the gate's, as EvaluateChallengerOperator returns it
     """
     gate = GateVerdict.from_dict(verdict)
-    event: Event = "promotion" if gate.passed else "rejection"
-    before = f"before: {gate.champion}" if gate.champion else "the first champion"
-    outcome = f"Champion: {gate.challenger} ({before})" if gate.passed else f"Champion unchanged: {gate.champion}"
     return Notice(
-        events=frozenset({event}),
-        headline="Promoted" if gate.passed else "Rejected",
+        events=frozenset({"approval"}),
+        headline="Waiting for approval",
+        model=_plain(model),
+        about={"version": gate.challenger},
+        details=(f"To become champion in place of {gate.champion or 'none'}", gate.summary),
+        links=links,
+    )
+
+
+def of_promotion(
+    model: str,
+    week: str,
+    verdict: Mapping[str, Any],
+    reason: str | None,
+    links: Mapping[str, str],
+    approval: Mapping[str, Any] | None = None,
+) -> Notice:
+    """Tell of a challenger that was promoted, or was rejected by its gate or a person.
+
+    :param verdict: the gate's, as EvaluateChallengerOperator returns it
+    :param approval: the person's, as ApproveChallengerOperator returns it; None where the gate decides
+    """
+    gate = GateVerdict.from_dict(verdict)
+    asked = approval if gate.passed else None
+    is_promoted = gate.passed and (asked is None or bool(asked["approved"]))
+    before = f"before: {gate.champion}" if gate.champion else "the first champion"
+    outcome = f"Champion: {gate.challenger} ({before})" if is_promoted else f"Champion unchanged: {gate.champion}"
+    return Notice(
+        events=frozenset({"promotion" if is_promoted else "rejection"}),
+        headline="Promoted" if is_promoted else "Rejected",
         model=_plain(model),
         about={"version": gate.challenger, "week": week},
-        details=(outcome, gate.summary, *([f"Trained because: {reason}"] if reason else [])),
+        details=(
+            outcome,
+            *([_decided(asked)] if asked else []),
+            gate.summary,
+            *([f"Trained because: {reason}"] if reason else []),
+        ),
+        links=links,
+    )
+
+
+def of_rollback(
+    model: str, result: Mapping[str, Any], reason: str | None, who: str | None, links: Mapping[str, str]
+) -> Notice:
+    """Tell of a champion that gave way to an earlier one.
+
+    :param result: what RollbackModelOperator returned
+    :param who: the person who did it, if Airflow knows
+    """
+    return Notice(
+        events=frozenset({"rollback"}),
+        headline="Rolled back",
+        model=_plain(model),
+        about={"version": str(result["champion"])},
+        details=(
+            f"Champion: {result['champion']} (before: {result['previous']})",
+            *([f"By {who}"] if who else []),
+            *([f"Because: {reason}"] if reason else []),
+        ),
         links=links,
     )
 
@@ -164,6 +214,16 @@ def _moved(result: Mapping[str, Any]) -> list[str]:
             values = ", ".join(f"{week} {_number(value)}" for week, value in newest)
             told.append(f"{result.get('metric', 'Metric')} {title}: {values}")
     return told
+
+
+def _decided(approval: Mapping[str, Any]) -> str:
+    """Write who decided, and why.
+
+    >>> _decided({"approved": False, "decided_by": "ada", "note": "too small a gain"})
+    'Rejected by ada: too small a gain'
+    """
+    why = f": {approval['note']}" if approval["note"] else ""
+    return f"{'Approved' if approval['approved'] else 'Rejected'} by {approval['decided_by']}{why}"
 
 
 def _number(value: float | None) -> str:
