@@ -19,6 +19,7 @@ from snowmaker.operators.evaluation import EvaluateChallengerOperator
 from snowmaker.operators.log_model import LogModelOperator
 from snowmaker.operators.monitor import ModelMonitorOperator
 from snowmaker.operators.promotion import PromoteModelOperator
+from snowmaker.operators.retention import RetireVersionsOperator
 from snowmaker.operators.sagemaker import SageMakerTrainOperator
 from snowmaker.operators.training_set import CreateTrainingSetOperator
 from snowmaker.pipeline import Pipeline, load_pipelines
@@ -119,6 +120,21 @@ def watch(pipeline: Pipeline, **monitored: Any) -> list[BaseOperator]:
         )
         tasks.append(monitor)
     return tasks
+
+
+def retire(pipeline: Pipeline, **common: Any) -> list[BaseOperator]:
+    """Wire what takes old versions out of the registry, if the pipeline file wants that."""
+    if pipeline.retention is None:
+        return []
+    return [
+        RetireVersionsOperator(
+            task_id="retire",
+            pinned=pipeline.pinned_versions,
+            starts_on=pipeline.week_starts_on,
+            **pipeline.retention.model_dump(),
+            **common,
+        )
+    ]
 
 
 def weekly_retraining(pipeline: Pipeline) -> DAG:
@@ -236,8 +252,10 @@ def weekly_retraining(pipeline: Pipeline) -> DAG:
             **model,
         )
         [freeze_baseline, evaluate] >> promote
-        for task in watch(pipeline, source=source, model_version=log_model["model_version"], **holdout, **model):
-            promote >> task
+        promote >> [
+            *watch(pipeline, source=source, model_version=log_model["model_version"], **holdout, **model),
+            *retire(pipeline, week=training_set["week"], **model),
+        ]
     return dag
 
 

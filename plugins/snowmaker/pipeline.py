@@ -17,6 +17,7 @@ import yaml
 from croniter import croniter
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from snowmaker.champion import CHAMPION, CHAMPION_AS_OF_WEEK
 from snowmaker.exceptions import PipelineError, SnowmakerError
 from snowmaker.hyperparameters import check_names
 from snowmaker.metrics import Metric
@@ -182,6 +183,12 @@ class Pipeline(Section):
     def model_name(self) -> QualifiedName:
         """The model's full name in the registry."""
         return self.table(self.model.name or self.name)
+
+    @property
+    def pinned_versions(self) -> tuple[str, ...]:
+        """The version that scores whoever is champion, if the file names one."""
+        asked = self.scoring.model
+        return () if asked.lower() in (CHAMPION, CHAMPION_AS_OF_WEEK) else (asked,)
 
     @property
     def predictions_table(self) -> QualifiedName:

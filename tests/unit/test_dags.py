@@ -256,7 +256,13 @@ APPROVAL: dict[str, Any] = {
 def governed() -> DAG:
     """Build the retraining DAG of the mortgage pipeline with all that its file can say about versions."""
     weekly_retraining = runpy.run_path(str(REPOSITORY / "dags" / "weekly_retraining.py"))["weekly_retraining"]
-    return weekly_retraining(Pipeline.model_validate({**MORTGAGE, "promotion": {**GATE, **APPROVAL}, "retries": 5}))
+    said = {
+        "promotion": {**GATE, **APPROVAL},
+        "retries": 5,
+        "scoring": {"model": "V7"},
+        "retention": {"keep_versions": 3, "keep_champion_weeks": 9, "dry_run": False},
+    }
+    return weekly_retraining(Pipeline.model_validate({**MORTGAGE, **said}))
 
 
 def test_the_gate_hears_all_that_the_pipeline_file_says(governed: DAG) -> None:
@@ -278,6 +284,14 @@ def test_nobody_is_asked_where_the_gate_decides(build: Any) -> None:
     dag = build()
     assert "approve" not in dag.task_ids
     assert dag.get_task("promote").approval is None
+
+
+def test_old_versions_are_retired_after_a_promotion(governed: DAG, build: Any) -> None:
+    retire = governed.get_task("retire")
+    assert retire.upstream_task_ids == {"promote", "training_set"}
+    assert (retire.rule.keep_versions, retire.rule.keep_champion_weeks, retire.is_dry_run) == (3, 9, False)
+    assert retire.pinned == ("V7",)
+    assert "retire" not in build().task_ids
 
 
 def test_every_task_is_tried_as_often_as_the_pipeline_file_says(governed: DAG, scoring: DAG) -> None:
