@@ -107,5 +107,6 @@ class ComparePredictionsOperator(WarehouseOperator):
         measured = self.scored_task.read_all(session.rows(self.scored_task.measure(relation)))
         found = {side: measured for (_, side, _), measured in measured.items()}
         for one in found.values():
-            check_labels(self.scored_task.label, self.source, self.source.table.quoted, one.wrong, str(predicted.week))
+            week = f"week {predicted.week}"
+            check_labels(self.scored_task.label, self.source, self.source.table.quoted, one.wrong, week)
         return found
