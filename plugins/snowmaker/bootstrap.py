@@ -58,7 +58,8 @@ def draw(groups: int) -> NDArray[Any]:
     """
     import numpy as np
 
-    return np.random.default_rng(_SEED).multinomial(groups, [1 / groups] * groups, size=_REPLICATES).astype(float)
+    drawn = np.random.default_rng(_SEED).multinomial(groups, [1 / groups] * groups, size=_REPLICATES)
+    return np.asarray(drawn, dtype=float)
 
 
 def gains(metric: str, values: NDArray[Any], references: NDArray[Any]) -> NDArray[Any]:
@@ -66,7 +67,7 @@ def gains(metric: str, values: NDArray[Any], references: NDArray[Any]) -> NDArra
     import numpy as np
 
     if metric not in RELATIVE:
-        return references - values if metric in ERRORS else values - references
+        return np.asarray(references - values if metric in ERRORS else values - references)
     difference = references - values
     with np.errstate(divide="ignore", invalid="ignore"):
         share = difference / references

@@ -121,7 +121,8 @@ def _area(once: Mapping[str, NDArray[Any]], total: Mapping[str, NDArray[Any]]) -
 
     positives, negatives = total["POSITIVES"], total["N"] - total["POSITIVES"]
     area = _ratio(once["WINS"].sum(), once["POSITIVES"].sum())
-    return np.clip(_ratio(total["WINS"], positives) + _ratio(total["LOSSES"], negatives) - area, 0, 1)
+    moved = _ratio(total["WINS"], positives) + _ratio(total["LOSSES"], negatives) - area
+    return np.asarray(np.clip(moved, 0, 1))
 
 
 def _ratio(part: Any, whole: Any) -> NDArray[Any]:

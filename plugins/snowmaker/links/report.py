@@ -33,6 +33,11 @@ def _base_url() -> str:
     return str(conf.get("api", "base_url", fallback="")).rstrip("/")
 
 
+def base_path() -> str:
+    """Return the path that the API server stands behind; empty if it has a host of its own."""
+    return urlsplit(_base_url()).path
+
+
 class _Reports(Protocol):
     is_written: bool
 
@@ -47,4 +52,4 @@ class WeeklyReportLink(BaseOperatorLink):
         if not cast("_Reports", operator).is_written:
             return ""
         # Without the host: who looks at Airflow by another name than base_url's stays there, and logged in.
-        return urlsplit(_base_url()).path + report_path(ti_key.dag_id, ti_key.run_id)
+        return base_path() + report_path(ti_key.dag_id, ti_key.run_id)

@@ -2,35 +2,53 @@
 
 from __future__ import annotations
 
-from datetime import date
+import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from snowmaker.exceptions import InputDataError, ScoringError
-from snowmaker.gate import judge
-from snowmaker.hooks.model_registry import calling, read_state
-from snowmaker.input_check import check_labels
-from snowmaker.operators.base import WarehouseOperator
+from snowmaker.bootstrap import gain_intervals, gains, interval, intervals
+from snowmaker.gate import SegmentGain, judge
+from snowmaker.hooks.model_life import nominate
+from snowmaker.hooks.model_registry import read_state
+from snowmaker.links.verdict import VERDICT_KEY, VerdictLink
+from snowmaker.metrics import gain
+from snowmaker.operators.base import WarehouseOperator, run_label
+from snowmaker.operators.evaluation_checks import (
+    check_schema,
+    check_training_cost,
+    judge_scoring_time,
+    scoring_seconds,
+)
+from snowmaker.operators.evaluation_record import keep_verdict
+from snowmaker.operators.evaluation_rows import JudgedRows
 from snowmaker.scored_task import scored_task
-from snowmaker.snowflake import scoring
-from snowmaker.snowflake.identifiers import QualifiedName
+from snowmaker.snowflake import tables
+from snowmaker.snowflake.identifiers import Identifier, QualifiedName
+from snowmaker.unseen_weeks import unseen_weeks
 from snowmaker.week import Week
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from snowmaker.champion import ModelVersion
+    from snowmaker.bootstrap import Replicates
+    from snowmaker.champion import ModelState, ModelVersion
+    from snowmaker.gate import GateVerdict, Rule
     from snowmaker.hooks.warehouse import WarehouseSession
     from snowmaker.measured import Measured
     from snowmaker.scored_task import ScoredTaskType
     from snowmaker.snowflake.scoring import ScoreMethod
     from snowmaker.source import Source
+    from snowmaker.unseen_weeks import UnseenWeeks
 
 
 class EvaluateChallengerOperator(WarehouseOperator):
     """Score challenger and champion on the same rows in the warehouse, and hold the challenger to the gate.
 
-    The rows are the holdout weeks of the challenger's training set. If the champion was trained on one of
-    those weeks, the comparison would flatter it: that is refused.
+    The challenger is nominated first. The rows are the holdout weeks of its training set, without those that either
+    version was trained on, as its comment tells; if none is left, it is refused. Each version scores them once. Metrics
+    and gains get intervals from a paired bootstrap of random groups of rows, which the warehouse adds up. Besides, the
+    challenger must score the newest rows of the source as it is now. Every rule goes to SNOWMAKER_VERDICTS, and the
+    whole verdict is shown at the task's link. Without a champion only the absolute rules count.
 
     :param source: the table of weekly rows that the training set was made from
     :param model_name: the model, written database.schema.name (templated)
@@ -66,6 +84,7 @@ class EvaluateChallengerOperator(WarehouseOperator):
         "week",
         "costs_table",
     )
+    operator_extra_links = (VerdictLink(),)
 
     def __init__(
         self,
@@ -110,74 +129,140 @@ class EvaluateChallengerOperator(WarehouseOperator):
         self.max_scoring_seconds_per_million = max_scoring_seconds_per_million
         self.max_training_cost = max_training_cost
         self.costs_table = costs_table
+        self.has_judged = False
+        self._check_arguments()
 
-    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
-        """Score, count, judge."""
-        first, last = (Week.parse(week, self.source.starts_on) for week in (self.first_week, self.last_week))
-        model = QualifiedName.parse(self.model_name)
+    def _check_arguments(self) -> None:
+        named = (*self.floors, *self.ceilings, *self.min_gain, self.not_worse_metric)
+        unknown = sorted(set(named) - set(self.scored_task.metrics))
+        if unknown:
+            known = ", ".join(self.scored_task.metrics)
+            raise ValueError(f"{unknown[0]!r} is no metric of this task; choose of {known}")
+        if not 0 < self.confidence < 1:
+            raise ValueError(f"confidence is {self.confidence}; give a share between 0 and 1, e.g. 0.95")
+        for column, margin in self.not_worse.items():
+            if Identifier.parse(column) not in self.source.columns:
+                there_are = ", ".join(one.name for one in self.source.columns)
+                raise ValueError(f"not_worse: {column} is no column of the source; choose of {there_are}")
+            if margin < 0:
+                raise ValueError(f"not_worse: {column} has margin {margin}; give the loss that is borne, from 0 on")
+
+    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Nominate, score, count, judge."""
+        model, run = QualifiedName.parse(self.model_name), run_label(context)
         with self.hook.session() as session:
             state = read_state(session, model)
-            challenger, champion = state.version(self.challenger), state.champion
-            if champion and champion.name != self.challenger:
-                self._check_unseen(champion, first)
-            else:
-                champion = None
-            versions = [challenger, *([champion] if champion else [])]
-            with calling(session, model, [version.name for version in versions], self.method.method):
-                measured = self._measure(session, model, versions, first, last)
-        verdict = judge(
+            compared, unseen = self._settle(state)
+            champion = next((name for name in compared if name != self.challenger), None)
+            if state.champion_name != self.challenger:
+                week = Week.parse(self.week or self.last_week, self.source.starts_on)
+                nominate(session, model, self.challenger, week=week, run=run)
+            rows = self._rows(session, model, compared, unseen, context)
+            verdict = self._judge(rows, champion, unseen)
+            keep_verdict(session, model, verdict, run)
+        self.log.info("Gate %s: %s", "passed" if verdict.passed else "not passed", verdict.summary)
+        context["ti"].xcom_push(key=VERDICT_KEY, value=self.task_id)
+        self.has_judged = True
+        return verdict.to_dict()
+
+    def _settle(self, state: ModelState) -> tuple[dict[str, ModelVersion], UnseenWeeks]:
+        """Return the versions to compare, the challenger first, and the weeks that they can be compared on."""
+        first, last = (Week.parse(week, self.source.starts_on) for week in (self.first_week, self.last_week))
+        roles = {"challenger": state.version(self.challenger)}
+        if state.champion and state.champion.name != self.challenger:
+            roles["champion"] = state.champion
+        holdout = [first.shift(i) for i in range((last.start - first.start).days // 7 + 1)]
+        # The champion's part is told first: another week for it can be found.
+        unseen = unseen_weeks(holdout, dict(reversed(roles.items())))
+        for note in unseen.notes:
+            self.log.warning("%s", note)
+        return {version.name: version for version in roles.values()}, unseen
+
+    def _rows(
+        self,
+        session: WarehouseSession,
+        model: QualifiedName,
+        compared: Mapping[str, ModelVersion],
+        unseen: UnseenWeeks,
+        context: Mapping[str, Any],
+    ) -> JudgedRows:
+        told_by = hashlib.sha256(str(context["ti"].id).encode()).hexdigest()[:12].upper()
+        rows = JudgedRows(
+            session=session,
+            model=model,
+            source=self.source,
+            training_table=QualifiedName.parse(self.training_table),
+            weeks=unseen.weeks,
+            versions=compared,
+            task=self.scored_task,
+            method=self.method,
+            staging=f"SNOWMAKER_JUDGED_{told_by}",
+        )
+        if len(compared) == 1:
+            return rows
+        return replace(rows, segments=rows.split([Identifier.parse(column) for column in self.not_worse]))
+
+    def _judge(self, rows: JudgedRows, champion: str | None, unseen: UnseenWeeks) -> GateVerdict:
+        rows.copy()
+        rows.score(self.challenger)
+        # At once, for it is the session's last statement.
+        asked = self.max_scoring_seconds_per_million is not None
+        seconds = scoring_seconds(rows.session, rows.model) if asked else None
+        if champion:
+            rows.score(champion)
+        measured, resampled = rows.measure(), rows.resample()
+        around = {version: intervals(resampled[version, ""], self.confidence) for version in rows.versions}
+        count = measured[self.challenger, ""].rows
+        return judge(
             self.challenger,
-            champion.name if champion else None,
-            {version: found.metrics for version, found in measured.items()},
-            rows=measured[self.challenger].rows,
+            champion,
+            {version: measured[version, ""].metrics for version in rows.versions},
+            rows=count,
             floors=self.floors,
             ceilings=self.ceilings,
             min_gain=self.min_gain,
+            intervals=around,
+            gain_intervals=gain_intervals(resampled[self.challenger, ""], resampled[champion, ""], self.confidence)
+            if champion
+            else None,
+            segments=self._segment_gains(measured, resampled, champion) if champion else (),
+            more=self._more_rules(rows, seconds, count),
+            weeks=unseen.weeks,
+            confidence=self.confidence,
+            notes=unseen.notes,
         )
-        self.log.info("Gate %s: %s", "passed" if verdict.passed else "not passed", verdict.summary)
-        return verdict.to_dict()
 
-    def _check_unseen(self, champion: ModelVersion, first: Week) -> None:
-        trained_up_to = champion.provenance.get("trained_up_to")
-        if trained_up_to and date.fromisoformat(trained_up_to[:10]) >= first.start:
-            raise InputDataError(
-                f"champion {champion.name} was trained on weeks up to {trained_up_to}, so the holdout from {first} on "
-                f"would flatter it; retrain as of a later week"
-            )
-
-    def _measure(
-        self, session: WarehouseSession, model: QualifiedName, versions: list[ModelVersion], first: Week, last: Week
-    ) -> dict[str, Measured]:
-        relation = scoring.scored_training_rows(
-            QualifiedName.parse(self.training_table),
-            self.source,
-            {version.name: self.scored_task.outputs(self.method, version) for version in versions},
-            model=model,
-            method=self.method,
-            first=first,
-            last=last,
-        )
-        found = self.scored_task.read_all(session.rows(self.scored_task.measure(relation)))
-        measured = {version: sums for (_, version, _), sums in found.items()}
-        for sums in measured.values():
-            check_labels(
-                self.scored_task.label,
-                self.source,
-                self.training_table,
-                sums.wrong,
-                f"the holdout {first} to {last}",
-            )
-            if sums.bad:
-                raise ScoringError(
-                    f"model {self.model_name} gives {sums.bad} of {sums.rows} rows of the holdout {first} to {last} no "
-                    f"score, or one {self.scored_task.bad_score}; check method {self.method.method} and field "
-                    f"{self.method.field}"
+    def _segment_gains(
+        self,
+        measured: Mapping[tuple[str, str], Measured],
+        resampled: Mapping[tuple[str, str], Replicates],
+        champion: str,
+    ) -> list[SegmentGain]:
+        metric, found = self.not_worse_metric, []
+        margins = {Identifier.parse(column).name: margin for column, margin in self.not_worse.items()}
+        for version, segment in sorted(measured):
+            if version != self.challenger or not segment:
+                continue
+            own, other = measured[version, segment], measured[champion, segment]
+            around = gains(metric, resampled[version, segment][metric], resampled[champion, segment][metric])
+            found.append(
+                SegmentGain(
+                    segment,
+                    metric,
+                    own.rows,
+                    gain(metric, own.metrics[metric], other.metrics[metric]),
+                    interval(around, self.confidence),
+                    margins[segment.partition("=")[0]],
                 )
-        names = [version.name for version in versions]
-        missing = [name for name in names if name not in measured or not measured[name].rows]
-        if missing:
-            raise InputDataError(
-                f"training set {self.training_table} has no labelled row from {first} to {last} to judge "
-                f"{', '.join(missing)} by"
             )
-        return measured
+        return found
+
+    def _more_rules(self, rows: JudgedRows, seconds: float | None, count: int) -> list[Rule]:
+        session, model, challenger = rows.session, rows.model, rows.versions[self.challenger]
+        rules = [check_schema(session, self.source, model, challenger, self.scored_task, self.method)]
+        if seconds is not None and self.max_scoring_seconds_per_million is not None:
+            rules.append(judge_scoring_time(seconds, count, self.max_scoring_seconds_per_million))
+        if self.max_training_cost is not None:
+            costs = QualifiedName.parse(self.costs_table) if self.costs_table else model.sibling(tables.RUN_COSTS)
+            rules.append(check_training_cost(session, challenger, costs, self.max_training_cost))
+        return rules

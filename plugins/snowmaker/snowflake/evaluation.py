@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from snowmaker.snowflake.scoring import RESULT, call
+from snowmaker.snowflake.scoring import scored_rows
 from snowmaker.snowflake.source_rows import in_some_weeks, in_weeks
 from snowmaker.snowflake.statement import Statement, listed
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from snowmaker.source import Source
     from snowmaker.week import Week
 
-# Names that no column of a source has, or only one that stands in double quotes on purpose.
 ROW_GROUP = "SNOWMAKER_GROUP"
 _SEGMENT, _LABEL = "SNOWMAKER_SEGMENT", "SNOWMAKER_LABEL"
 
@@ -65,13 +64,17 @@ def score_judged_rows(
 
     :param outputs: by column the expressions over the model's result, made with ``scoring.field``
     """
-    kept = listed([_LABEL, ROW_GROUP, *(f"{_SEGMENT}_{i}" for i in range(segments))])
-    made = listed(f"{expression.text} AS {column}" for column, expression in outputs.items())
-    return Statement(
-        f"CREATE OR REPLACE TEMPORARY TABLE {table} AS SELECT {kept}, {made} "
-        f"FROM (SELECT {kept}, {call(model, version, method, source.features)} AS {RESULT} FROM {rows})",
-        tuple(value for expression in outputs.values() for value in expression.values),
+    kept = [_LABEL, ROW_GROUP, *(f"{_SEGMENT}_{i}" for i in range(segments))]
+    scored = scored_rows(
+        Statement(f"SELECT * FROM {rows}"),
+        kept,
+        model=model,
+        version=version,
+        method=method,
+        features=source.features,
+        outputs=outputs,
     )
+    return Statement(f"CREATE OR REPLACE TEMPORARY TABLE {table} AS {scored.text}", scored.values)
 
 
 def judged(
@@ -131,13 +134,17 @@ def score_newest_rows(
     """
     condition = in_weeks(source.week_column, week, week)
     features = listed(feature.column for feature in source.features)
-    made = listed(f"{expression.text} AS {column}" for column, expression in outputs.items())
-    return Statement(
-        f"SELECT COUNT(*) AS N, COUNT_IF({is_good}) AS GOOD FROM (SELECT {made} FROM ("
-        f"SELECT {call(model, version, method, source.features)} AS {RESULT} FROM ("
-        f"SELECT {features} FROM {source.table} WHERE {condition.text} LIMIT {rows})))",
-        (*(value for expression in outputs.values() for value in expression.values), *condition.values),
+    newest = f"SELECT {features} FROM {source.table} WHERE {condition.text} LIMIT {rows}"
+    scored = scored_rows(
+        Statement(newest, condition.values),
+        (),
+        model=model,
+        version=version,
+        method=method,
+        features=source.features,
+        outputs=outputs,
     )
+    return Statement(f"SELECT COUNT(*) AS N, COUNT_IF({is_good}) AS GOOD FROM ({scored.text})", scored.values)
 
 
 def last_execution_time(model: QualifiedName) -> Statement:

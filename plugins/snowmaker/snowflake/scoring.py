@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from snowmaker.exceptions import IdentifierError
 from snowmaker.snowflake.identifiers import Identifier, literal
-from snowmaker.snowflake.source_rows import identified_rows, in_weeks, model_argument
+from snowmaker.snowflake.source_rows import identified_rows, model_argument
 from snowmaker.snowflake.statement import Statement, listed
 
 if TYPE_CHECKING:
@@ -74,37 +74,6 @@ def scored_rows(
     kept = "".join(f"{column}, " for column in carried)
     called = f"SELECT {kept}{call(model, version, method, features)} AS {RESULT} FROM ({rows.text})"
     return _opened(kept, outputs, Statement(called, rows.values))
-
-
-def scored_training_rows(
-    table: QualifiedName,
-    source: Source,
-    outputs: Mapping[str, Mapping[str, Statement]],
-    *,
-    model: QualifiedName,
-    method: ScoreMethod,
-    first: Week,
-    last: Week,
-) -> Statement:
-    """Select WEEK_START (the first one), MODEL_VERSION, LABEL and the outputs of several versions on the same rows.
-
-    :param table: a training set made of the source
-    :param outputs: by version, and by column, the expressions over the model's result
-    """
-    condition = in_weeks(source.week_column, first, last)
-    parts = [
-        _opened(
-            "WEEK_START, MODEL_VERSION, LABEL, ",
-            columns,
-            Statement(
-                f"SELECT %s::DATE AS WEEK_START, %s AS MODEL_VERSION, {source.label} AS LABEL, "
-                f"{call(model, version, method, source.features)} AS {RESULT} FROM {table} WHERE {condition.text}",
-                (first.start, version, *condition.values),
-            ),
-        )
-        for version, columns in outputs.items()
-    ]
-    return Statement(" UNION ALL ".join(part.text for part in parts), tuple(v for part in parts for v in part.values))
 
 
 def _opened(kept: str, outputs: Mapping[str, Statement], called: Statement) -> Statement:

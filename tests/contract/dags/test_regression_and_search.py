@@ -161,7 +161,7 @@ def test_each_combination_is_a_job_of_its_own_with_its_cost(story: Story) -> Non
 def test_the_gate_measures_the_challenger_as_its_training_job_did(story: Story) -> None:
     verdict = story.retrained.results["evaluate"]
     assert verdict["passed"]
-    assert [rule["rule"] for rule in verdict["rules"]] == ["r2", "rmse"]
+    assert [rule["rule"] for rule in verdict["rules"]] == ["r2", "rmse", "schema"]
     metrics = verdict["metrics"][verdict["challenger"]]
     assert metrics == pytest.approx(story.retrained.results["train[1]"]["metrics"], rel=1e-6)
     assert story.retrained.results["promote"] == {"champion": verdict["challenger"], "previous": None}

@@ -61,7 +61,7 @@ def task_context(
             data_interval_end=None,
             run_after=moment,
         ),
-        "ti": SimpleNamespace(id=uuid.uuid4()),
+        "ti": SimpleNamespace(id=uuid.uuid4(), xcom_push=lambda **_: None),
         "outlet_events": OutletEventAccessors(),
         "triggering_asset_events": events,
     }
@@ -251,7 +251,7 @@ class Model:
         arguments = {"model_name": self.name, "artefact_uri": artefact_uri, **changes}
         return LogModelOperator(task_id="log_model", **arguments).execute(context or task_context())
 
-    def evaluate(self, challenger: str, **changes: Any) -> dict[str, Any]:
+    def evaluate(self, challenger: str, context: Any = None, **changes: Any) -> dict[str, Any]:
         arguments = {
             "source": self.source,
             "model_name": self.name,
@@ -263,7 +263,9 @@ class Model:
             "min_gain": {"f1": 0.0},
             **changes,
         }
-        return EvaluateChallengerOperator(task_id="evaluate", **arguments).execute(task_context())
+        return EvaluateChallengerOperator(task_id="evaluate", **arguments).execute(
+            context or task_context(dag_id="retrain_loans")
+        )
 
     def promote(self, verdict: Mapping[str, Any], week: Week | str, context: Any = None) -> dict[str, Any]:
         operator = PromoteModelOperator(task_id="promote", model_name=self.name, verdict=verdict, week=str(week))

@@ -158,6 +158,7 @@ def test_each_version_has_classes_of_its_own_and_is_wrong_about_others(text: Kin
     assert [(rule["rule"], rule["passed"]) for rule in verdict["rules"]] == [
         ("f1_macro gain", True),
         ("accuracy gain", True),
+        ("schema", True),
     ]
 
 

@@ -163,6 +163,7 @@ def test_the_gate_measures_the_challenger_as_its_training_job_did(story: Story) 
     assert [(rule["rule"], rule["passed"]) for rule in story.verdict["rules"]] == [
         ("f1_macro", True),
         ("log_loss", True),
+        ("schema", True),
     ]
     assert story.verdict["metrics"][story.version] == pytest.approx(story.trained["metrics"], rel=1e-5)
     assert story.model.champion == story.version

@@ -4,22 +4,36 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 from sklearn.metrics import f1_score, roc_auc_score
 
-from snowmaker.exceptions import ConcurrentChangeError, InputDataError, ModelVersionError, SnowmakerError
-from snowmaker.hooks.model_registry import carry_out, read_state
+from snowmaker.exceptions import (
+    ChallengerRejectedError,
+    ConcurrentChangeError,
+    InputDataError,
+    ModelBusyError,
+    ModelVersionError,
+    SnowmakerError,
+    WeekError,
+)
+from snowmaker.hooks import model_life
+from snowmaker.hooks.model_registry import read_state
 from snowmaker.hooks.warehouse import WarehouseHook
-from snowmaker.operators import promotion
 from snowmaker.operators.promotion import PromoteModelOperator
 from snowmaker.snowflake.identifiers import QualifiedName
+from snowmaker.snowflake.statement import Statement
 
+from .dying import Died, dying_after
 from .lab import Lab, Model, task_context
 from .weekly_data import HOLDOUT, ROWS, WEEKS
 
 WEEK = WEEKS[6]
+JUDGED: dict[str, Any] = {"rows": 1, "rules": [], "metrics": {}}
+FAILED = {"rule": "f1", "value": 0.1, "bound": 0.5, "passed": False}
 
 
 @pytest.fixture
@@ -28,6 +42,12 @@ def model(lab: Lab) -> Model:
     model = lab.model("weak", "good")
     model.make_champion("WEAK", HOLDOUT)
     return model
+
+
+def aliases_of(model: Model) -> dict[str, str]:
+    """The alias of each version that has one, as SHOW gives it."""
+    shown = {row["name"]: set(json.loads(row["aliases"])) - {"DEFAULT", "FIRST", "LAST"} for row in model.shown()}
+    return {name: " ".join(sorted(aliases)) for name, aliases in shown.items() if aliases}
 
 
 def champion_of(model: Model) -> str:
@@ -42,29 +62,6 @@ def champion_of(model: Model) -> str:
     return default
 
 
-class Died(BaseException):
-    """The task was killed."""
-
-
-@pytest.fixture
-def dying_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Kill the task after so many registry statements of its promotion; once."""
-
-    def arm(statements: int) -> None:
-        done = []
-
-        def carry_out_or_die(*arguments: object) -> None:
-            if len(done) == statements:
-                done.append("died")
-                raise Died
-            done.append("carried out")
-            carry_out(*arguments)
-
-        monkeypatch.setattr(promotion, "carry_out", carry_out_or_die)
-
-    return arm
-
-
 def test_the_verdict_has_the_metrics_of_both_on_the_same_rows(lab: Lab, model: Model) -> None:
     verdict = model.evaluate("GOOD", floors={"f1": 0.6}, min_gain={"f1": 0.02, "roc_auc": 0.01})
     rows = lab.frame[lab.frame["week"] == str(HOLDOUT)]
@@ -76,7 +73,7 @@ def test_the_verdict_has_the_metrics_of_both_on_the_same_rows(lab: Lab, model: M
         assert metrics["roc_auc"] == pytest.approx(roc_auc_score(label, scores))
     assert (verdict["challenger"], verdict["champion"], verdict["rows"]) == ("GOOD", "WEAK", ROWS)
     assert verdict["passed"]
-    assert [rule["rule"] for rule in verdict["rules"]] == ["f1", "f1 gain", "roc_auc gain"]
+    assert [rule["rule"] for rule in verdict["rules"]] == ["f1", "f1 gain", "roc_auc gain", "schema"]
     assert len(json.dumps(verdict)) < 10_000
 
 
@@ -125,50 +122,58 @@ def _failed(verdict: dict[str, object]) -> list[dict[str, object]]:
     return [{**rule, "passed": False} for rule in verdict["rules"]]
 
 
-@pytest.mark.parametrize("statements", [0, 1, 2])
-def test_a_promotion_that_dies_between_two_statements_is_finished_by_the_next(
-    model: Model, dying_after: Callable[[int], None], statements: int
+def changes_up_to(lab: Lab, model: Model, act: Callable[[], object]) -> list[int]:
+    """Before which of its statements an act can die that makes a difference: those that change something."""
+    with dying_after(1_000) as sent:
+        act()
+    reading = ("SELECT", "SHOW", "DESCRIBE", "ALTER SESSION")
+    return [i for i, statement in enumerate(sent) if not statement.text.startswith(reading)]
+
+
+def test_a_promotion_that_dies_before_any_of_its_changes_is_finished_by_the_next_try(
+    lab: Lab, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    verdict, context = model.evaluate("GOOD"), task_context("run-1")
-    dying_after(statements)
-    with pytest.raises(Died):
-        model.promote(verdict, WEEK, context)
-    with WarehouseHook().session() as session:
-        champion = read_state(session, QualifiedName.parse(model.name)).champion
-    assert champion is not None
-    assert champion.name == ("GOOD" if statements else "WEAK")
-    model.promote(verdict, WEEK, context)
-    assert champion_of(model) == "GOOD"
-    assert model.events()[1:] == [("PROMOTED", "GOOD", "WEAK", str(WEEK))]
+    # The lease of one who died would be waited for.
+    monkeypatch.setattr(model_life, "LEASE_SECONDS", 0)
+    names = ("WEAK", "GOOD")
+
+    def promote(turn: int) -> dict[str, Any]:
+        verdict = {"challenger": names[turn % 2], "champion": names[1 - turn % 2], **JUDGED}
+        return model.promote(verdict, WEEK, task_context(f"run-{turn}"))
+
+    changes = changes_up_to(lab, model, lambda: promote(1))
+    assert len(changes) > 8
+    for turn, statements in enumerate(changes, start=2):
+        before = champion_of(model)
+        with pytest.raises(Died), dying_after(statements):
+            promote(turn)
+        with WarehouseHook().session() as session:
+            state = read_state(session, QualifiedName.parse(model.name))
+        assert state.champion is not None
+        assert state.champion.name == (names[turn % 2] if len(state.events) > turn else before)
+        assert sum(row["is_default_version"] == "true" for row in model.shown()) == 1
+        promote(turn)
+        assert champion_of(model) == names[turn % 2] != before
+    assert [event[1] for event in model.events()] == [names[turn % 2] for turn in range(len(changes) + 2)]
 
 
-def test_a_promotion_that_dies_before_its_event_is_finished_by_the_next(
-    model: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def die(*_: object) -> None:
-        raise Died
-
-    verdict, context = model.evaluate("GOOD"), task_context("run-1")
-    with monkeypatch.context() as patched:
-        patched.setattr(PromoteModelOperator, "_write_event", die)
-        with pytest.raises(Died):
-            model.promote(verdict, WEEK, context)
-    assert champion_of(model) == "GOOD"
-    assert len(model.events()) == 1
-    model.promote(verdict, WEEK, context)
-    assert model.events()[1:] == [("PROMOTED", "GOOD", "WEAK", str(WEEK))]
-
-
-def test_another_run_may_finish_what_a_killed_one_began(model: Model, dying_after: Callable[[int], None]) -> None:
-    verdict = model.evaluate("GOOD")
-    dying_after(1)
-    with pytest.raises(Died):
+def test_another_run_finishes_what_a_killed_one_has_decided(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_life, "LEASE_SECONDS", 0)
+    verdict = {"challenger": "GOOD", "champion": "WEAK", **JUDGED}
+    with pytest.raises(Died), monkeypatch.context() as patched:
+        patched.setattr(model_life, "settle", _die)
         model.promote(verdict, WEEK, task_context("run-1"))
-    model.add("good", "BETTER")
-    later = model.evaluate("BETTER", min_gain={})
-    assert later["champion"] == "GOOD"
-    model.promote(later, WEEK.shift(1), task_context("run-2"))
-    assert champion_of(model) == "BETTER"
+    assert model.champion == "WEAK"
+    assert model.score(WEEK)["model_version"] == "GOOD"
+    rejected = {"challenger": "WEAK", "champion": "GOOD", **JUDGED, "rules": [FAILED]}
+    with pytest.raises(AirflowSkipException):
+        model.promote(rejected, WEEK, task_context("run-2"))
+    assert champion_of(model) == "GOOD"
+    assert aliases_of(model) == {"GOOD": "PRODUCTION", "WEAK": "PREVIOUS"}
+
+
+def _die(*_: object, **__: object) -> None:
+    raise Died
 
 
 def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(lab: Lab, model: Model) -> None:
@@ -188,7 +193,7 @@ def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(lab: Lab, mode
         outcomes = list(pool.map(promote, verdicts))
     (winner,) = (outcome for outcome in outcomes if not outcome.startswith("refused"))
     (loser,) = (outcome for outcome in outcomes if outcome.startswith("refused"))
-    assert "is being promoted by another run" in loser or f"the champion is {winner} now" in loser
+    assert f"the champion is {winner} now" in loser
     assert champion_of(model) == winner
     assert model.events()[1:] == [("PROMOTED", winner, "WEAK", str(WEEK))]
 
@@ -204,43 +209,155 @@ def test_who_was_judged_against_a_former_champion_is_refused(model: Model) -> No
     assert champion_of(model) == "GOOD"
 
 
-def test_a_lease_that_another_run_holds_is_respected_also_beside_a_second_row(lab: Lab, model: Model) -> None:
-    locks, name = lab.name("SNOWMAKER_LOCKS"), f"promotion {model.name}"
-    verdict = model.evaluate("GOOD")
+def test_who_retries_when_another_is_champion_by_now_changes_nothing(model: Model) -> None:
+    verdict, context = {"challenger": "GOOD", "champion": "WEAK", **JUDGED}, task_context("run-1")
+    first = model.promote(verdict, WEEK, context)
+    model.make_champion("WEAK", WEEK)
+    assert model.promote(verdict, WEEK, context) == first
+    assert champion_of(model) == "WEAK"
+    assert len(model.events()) == 3
+
+
+def test_a_champion_that_wins_again_is_confirmed_and_a_rollback_passes_it_over(model: Model) -> None:
+    model.make_champion("GOOD", WEEK)
+    assert model.promote({"challenger": "GOOD", "champion": None, **JUDGED}, WEEK)["champion"] == "GOOD"
+    assert model.events()[2:] == [("PROMOTED", "GOOD", "GOOD", str(WEEK))]
+    assert aliases_of(model) == {"GOOD": "PRODUCTION", "WEAK": "PREVIOUS"}
+
+
+def test_the_registry_waits_for_who_makes_it_follow_and_not_for_one_who_died(
+    lab: Lab, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_life, "LEASE_WAIT_SECONDS", 0)
+    locks, name = lab.name("SNOWMAKER_LOCKS"), f"registry {model.name}"
+    verdict, context = {"challenger": "GOOD", "champion": "WEAK", **JUDGED}, task_context("run-1")
     # What a race of two that add the lock leaves: two rows of one name, one of them taken by the faster.
     lab.rows(f"DELETE FROM {locks} WHERE NAME = %s", name)
     lab.rows(
         f"INSERT INTO {locks} SELECT %s, 'other run', DATEADD(second, 60, SYSDATE()) UNION ALL SELECT %s, NULL, NULL",
         *(name, name),
     )
-    with pytest.raises(ConcurrentChangeError, match="is being promoted by another run"):
-        model.promote(verdict, WEEK)
-    assert champion_of(model) == "WEAK"
-    # A lease of one who died ends by itself.
+    with pytest.raises(ModelBusyError, match="the decision is on record, but others have been making its registry"):
+        model.promote(verdict, WEEK, context)
+    assert model.champion == "WEAK"
+    # A lease of another model is none of this one's.
+    other = lab.model("good")
+    other.make_champion("GOOD")
+    assert champion_of(other) == "GOOD"
     lab.rows(f"UPDATE {locks} SET EXPIRES_AT = DATEADD(second, -1, SYSDATE()) WHERE HOLDER = 'other run'")
+    assert model.promote(verdict, WEEK, context) == {"champion": "GOOD", "previous": "WEAK"}
+    assert champion_of(model) == "GOOD"
+    assert lab.rows(f"SELECT COUNT(HOLDER) FROM {locks} WHERE NAME = %s", name) == [(0,)]
+
+
+def test_who_waits_too_long_for_another_to_decide_is_told_and_has_decided_nothing(
+    lab: Lab, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_life, "LOCK_SECONDS", 1)
+    verdict = {"challenger": "GOOD", "champion": "WEAK", **JUDGED}
+    lab.rows("BEGIN")
+    lab.rows(f"UPDATE {lab.name('SNOWMAKER_LOCKS')} SET HOLDER = 'x' WHERE NAME = %s", f"promotion {model.name}")
+    try:
+        with pytest.raises(ModelBusyError, match="somebody else has been deciding .* nothing was decided, try again"):
+            model.promote(verdict, WEEK)
+    finally:
+        lab.rows("ROLLBACK")
+    assert len(model.events()) == 1
     model.promote(verdict, WEEK)
     assert champion_of(model) == "GOOD"
 
 
-def test_a_reader_sees_exactly_one_champion_at_every_instant(lab: Lab, model: Model) -> None:
-    name, ended, seen = QualifiedName.parse(model.name), threading.Event(), []
+def test_who_lost_the_lock_because_its_transaction_was_ended_decides_nothing(model: Model) -> None:
+    model.add("good", "OLD")
+    with WarehouseHook().session() as session:
 
-    def read() -> None:
-        with WarehouseHook().session() as session:
-            while not ended.is_set():
-                champion = read_state(session, name).champion
-                seen.append(champion.name if champion else None)
+        def stand_still_for_long(_: object) -> dict[str, str]:
+            session.execute(Statement("ROLLBACK"))
+            return {"OLD": "{}"}
 
-    with ThreadPoolExecutor(1) as pool:
-        reader = pool.submit(read)
-        try:
-            for version in ("GOOD", "WEAK", "GOOD", "WEAK", "GOOD"):
-                model.make_champion(version, WEEK)
-        finally:
-            ended.set()
-        reader.result()
-    assert set(seen) == {"WEAK", "GOOD"}
-    assert len(seen) > 10
+        with pytest.raises(ModelBusyError, match="the lock of its events was lost"):
+            model_life.retire(
+                session,
+                QualifiedName.parse(model.name),
+                stand_still_for_long,
+                lambda _: None,
+                week=WEEK,
+                run="run-1",
+            )
+    assert len(model.events()) == 1
+    assert "OLD" in [row["name"] for row in model.shown()]
+
+
+def test_what_somebody_changed_by_hand_is_put_right_by_the_next_decision(lab: Lab, model: Model) -> None:
+    """Their own alias stays on a version that is due none of ours; names may be as odd as quotes allow."""
+    model.add("good", '50% of ""V1""')
+    model.add("good", "SPARE")
+    for change in (
+        "SET DEFAULT_VERSION = SPARE",
+        "VERSION WEAK UNSET ALIAS",
+        "VERSION GOOD SET ALIAS = PRODUCTION",
+        "VERSION WEAK SET ALIAS = BLUE",
+        "VERSION SPARE SET ALIAS = GREEN",
+    ):
+        lab.rows(f"ALTER MODEL {model.name} {change}")
+    assert model.score(WEEK)["model_version"] == "WEAK"
+    model.promote({"challenger": '50% of "V1"', "champion": "WEAK", **JUDGED}, WEEK)
+    assert champion_of(model) == '50% of "V1"'
+    assert aliases_of(model) == {'50% of "V1"': "PRODUCTION", "WEAK": "PREVIOUS", "SPARE": "GREEN"}
+
+
+def test_a_version_is_nominated_once_and_a_judgement_ends_that(model: Model) -> None:
+    model.add("good", "OTHER")
+    with WarehouseHook().session() as session:
+        for _ in range(2):
+            name = QualifiedName.parse(model.name)
+            outcome = model_life.nominate(session, name, "GOOD", week=WEEK, run="run-1")
+        assert outcome.state.challenger is not None
+        assert outcome.state.challenger.name == "GOOD"
+        assert len(outcome.state.events) == 2
+        with pytest.raises(ModelVersionError, match="has no version 'V9'"):
+            model_life.nominate(session, name, "V9", week=WEEK, run="run-1")
+    assert aliases_of(model) == {"WEAK": "PRODUCTION", "GOOD": "CHALLENGER"}
+    model.promote({"challenger": "GOOD", "champion": "WEAK", **JUDGED}, WEEK)
+    assert aliases_of(model) == {"GOOD": "PRODUCTION", "WEAK": "PREVIOUS"}
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_who_approved_or_rejected_and_why_stands_in_the_event(lab: Lab, model: Model, approved: bool) -> None:
+    answer = {
+        "approved": approved,
+        "decided_by": "jane",
+        "note": 'it\'s 100% "ok"',
+        "decided_at": "",
+        "timed_out": False,
+    }
+    operator = PromoteModelOperator(
+        task_id="promote",
+        model_name=model.name,
+        verdict={"challenger": "GOOD", "champion": "WEAK", **JUDGED},
+        week=str(WEEK),
+        approval=answer,
+    )
+    told = (
+        nullcontext() if approved else pytest.raises(ChallengerRejectedError, match=r"unchanged: by jane \(it's 100%")
+    )
+    for _ in range(2):
+        with told:
+            operator.execute(task_context("run-1"))
+    told_by = lab.rows(
+        f"SELECT EVENT, DECIDED_BY, DECISION, PARSE_JSON(GATE):challenger::VARCHAR "
+        f"FROM {lab.name('SNOWMAKER_MODEL_EVENTS')} WHERE MODEL_NAME = %s ORDER BY SEQUENCE",
+        model.name,
+    )
+    event = "PROMOTED" if approved else "REJECTED"
+    assert told_by == [("PROMOTED", "gate", None, "WEAK"), (event, "jane", answer["note"], "GOOD")]
+    assert champion_of(model) == ("GOOD" if approved else "WEAK")
+    assert not issubclass(ChallengerRejectedError, AirflowSkipException)
+
+
+def test_a_week_that_is_none_is_told(model: Model) -> None:
+    with pytest.raises(WeekError, match="week 'last' is not a date"):
+        model.promote({"challenger": "GOOD", "champion": "WEAK", **JUDGED}, "last")
 
 
 def test_a_champion_that_saw_the_holdout_is_not_compared_on_it(lab: Lab) -> None:
