@@ -154,6 +154,16 @@ class Profile:
         """Rows in each bin, of NULL and not finite: each row is in exactly one."""
         return (*self.counts, self.not_finite)
 
+    def as_boolean(self) -> Profile:
+        """Tell false from true where they were taken for 0 and 1, as the first release did.
+
+        A profile that is none of a boolean, or has both in one bin, stays as it is.
+        """
+        if self.bins.kind != "numeric" or not self.bins.edges or not 0 <= self.bins.edges[0] < 1:
+            return self
+        false, *true = self.values
+        return Profile(Bins.boolean(), (false, sum(true), 0, self.nulls), weeks=self.weeks)
+
     def to_json(self) -> str:
         """Write the profile as the tables keep it."""
         content = {

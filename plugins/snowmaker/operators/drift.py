@@ -102,6 +102,7 @@ class DriftCheckOperator(WeeklyCheckOperator):
                 baseline = self._first_baseline(session, model, week, columns, run_label(context))
             if not baseline:
                 return drift_result(week, self.model_version, [], None)
+            baseline[ALL_ROWS] |= profiling.booleans_of(baseline[ALL_ROWS], columns)
             self._check_baseline(columns, baseline[ALL_ROWS])
             profiles = self._measure(session, model, week, columns, baseline)
             drifts = compare_segments(baseline, profiles, self.rules)

@@ -42,6 +42,12 @@ def feature_columns(source: Source, types: Mapping[str, str]) -> list[Column]:
     ]
 
 
+def booleans_of(profiles: Mapping[str, Profile], columns: Sequence[Column]) -> dict[str, Profile]:
+    """Return the profiles of the booleans among some columns; see :meth:`Profile.as_boolean`."""
+    booleans = (column.name for column in columns if column.kind == "boolean" and column.name in profiles)
+    return {name: profiles[name].as_boolean() for name in booleans}
+
+
 def label_column(source: Source, *, is_number: bool) -> Column:
     """Return the label as a column to be profiled; classes are told apart as text, whatever their type."""
     return Column(LABEL, source.label, "numeric" if is_number else "categorical")

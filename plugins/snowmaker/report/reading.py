@@ -61,7 +61,8 @@ def read_distributions(
         row = found.get(feature)
         if feature == ROWS or row is None or row["NOW"] is None:
             continue
-        names, before, now = shown_bins(Profile.from_json(row["BEFORE"]), Profile.from_json(row["NOW"]))
+        baseline, week = Profile.from_json(row["BEFORE"]), Profile.from_json(row["NOW"])
+        names, before, now = shown_bins(baseline.as_boolean() if week.bins.kind == "boolean" else baseline, week)
         distributions.append(Distribution(feature, tuple(names), tuple(before), tuple(now), cell))
     return tuple(distributions)
 
