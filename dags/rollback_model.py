@@ -42,7 +42,11 @@ def rollback_model(pipelines: dict[str, Pipeline]) -> DAG:
                 description="previous: the champion before this one; or a version that was champion once.",
             ),
             "reason": Param(
-                type="string", minLength=3, title="Reason", description="Why; kept with the model's event."
+                type="string",
+                minLength=3,
+                pattern=r"\S",
+                title="Reason",
+                description="Why; kept with the model's event.",
             ),
             "week": Param(
                 None,
