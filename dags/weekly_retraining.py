@@ -10,7 +10,7 @@ from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, BaseOperator, CronTrigg
 
 from snowmaker import settings
 from snowmaker.hyperparameters import combinations
-from snowmaker.notifications.callbacks import notification_callbacks
+from snowmaker.notifications.callbacks import NotificationCallbacks, notification_callbacks
 from snowmaker.operators.alert import AlertOperator
 from snowmaker.operators.approval import ApproveChallengerOperator
 from snowmaker.operators.baseline import FreezeBaselineOperator
@@ -87,7 +87,7 @@ def train(pipeline: Pipeline, training_set: XComArg) -> XComArg:
     return choose.output
 
 
-def ask(pipeline: Pipeline, verdict: XComArg) -> XComArg | None:
+def ask(pipeline: Pipeline, verdict: XComArg, notify: NotificationCallbacks) -> XComArg | None:
     """Wire the approval by a person, if the pipeline file wants one."""
     promotion = pipeline.promotion
     if promotion.approval == "auto":
@@ -98,6 +98,7 @@ def ask(pipeline: Pipeline, verdict: XComArg) -> XComArg | None:
         approvers=promotion.approvers,
         timeout=timedelta(hours=promotion.approval_timeout_hours),
         on_timeout=promotion.approval_default,
+        notifiers=notify.on_approval,
     ).output
 
 
@@ -244,11 +245,12 @@ def weekly_retraining(pipeline: Pipeline) -> DAG:
         promote = PromoteModelOperator(
             task_id="promote",
             verdict=evaluate.output,
-            approval=ask(pipeline, evaluate.output),
+            approval=ask(pipeline, evaluate.output, notify),
             week=training_set["week"],
             reason=training_set["reason"],
             on_success_callback=notify.on_promotion,
             on_skipped_callback=notify.on_rejection,
+            on_failure_callback=[*notify.on_failure, *notify.on_rejection],
             **model,
         )
         [freeze_baseline, evaluate] >> promote
