@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from snowmaker import linear_model
 from snowmaker.exceptions import ArtefactError
+from snowmaker.explainable_model import SUFFIX
 from snowmaker.snowflake.identifiers import Identifier
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ class Artefact:
     def classes(self) -> list[str]:
         """The classes in the order of the model's outputs, as the warehouse writes their labels as text."""
         return [class_name(value) for value in self.card["classes"] or ()]
+
+    @property
+    def is_multiclass(self) -> bool:
+        """Whether it tells several classes apart."""
+        return bool(self.card["task"] == "multiclass_classification")
 
 
 def class_name(value: str | int | bool) -> str:
@@ -158,6 +164,11 @@ def input_name(column: dict[str, Any]) -> str:
     """Return a column's name as the model takes it: in double quotes unless it is upper case, as the registry does."""
     name = str(column["name"])
     return name if _BARE.fullmatch(name) else Identifier(name).quoted
+
+
+def explanation_name(column: dict[str, Any]) -> str:
+    """Return the name of the column in which EXPLAIN tells of a column, written as ``input_name`` does."""
+    return input_name({"name": f"{column['name']}{SUFFIX}"})
 
 
 def _parts(artefact: Artefact, columns: list[dict[str, Any]]) -> tuple[list[Any], Any]:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-from snowmaker.artefact import Artefact, build_model, input_name, unpack
+from snowmaker.artefact import Artefact, build_model, explanation_name, input_name, unpack
 from snowmaker.champion import ModelVersion
 from snowmaker.exceptions import ArtefactError, ModelVersionError
+from snowmaker.explainable_model import BASE_VALUE, make_explainable
 from snowmaker.hooks.model_registry import read_state
 from snowmaker.operators.base import WarehouseOperator, code_commit
 from snowmaker.snowflake.identifiers import Identifier, QualifiedName
@@ -39,7 +40,8 @@ class LogModelOperator(WarehouseOperator):
     The artefact is fetched from S3; its files run no code on load. The logged model takes the raw columns, so
     every version is called the same way. Its metrics, and in its comment the training job, training set, code
     commit and the artefact's digest, go with it. Several classes stand there by name, in the order of the outputs of
-    PREDICT_PROBA; PREDICT gives the number of the likeliest, from 0 on.
+    PREDICT_PROBA; PREDICT gives the number of the likeliest, from 0 on. EXPLAIN, a table function, gives for each
+    feature what it adds to a row's margin, as ``<feature>_EXPLANATION`` (see ``explainable_model``).
 
     Without ``version_name`` the name ends in the artefact's digest, so logging the same artefact twice yields
     the same version, also after a crash half-way.
@@ -136,19 +138,20 @@ class LogModelOperator(WarehouseOperator):
         from snowflake.ml.model import task
 
         try:
+            signatures = _signatures(artefact)
             _registry(session, model).log_model(
-                build_model(artefact),
+                _explainable(artefact, [name for name in signatures if name != "explain"]),
                 model_name=model.object.quoted,
                 version_name=Identifier(version).quoted,
                 comment=self._comment(artefact, context),
                 metrics=artefact.metrics,
-                signatures=_signatures(artefact),
+                signatures=signatures,
                 conda_dependencies=self._conda_dependencies(artefact),
                 pip_requirements=list(self.pip_requirements) if self.pip_requirements else None,
                 target_platforms=list(self.target_platforms),
                 task=getattr(task.Task, _TASKS[artefact.card["task"]]),
                 # Relaxed versions could score otherwise than the ones the model was checked with here.
-                options={"enable_explainability": False, "relax_version": False},
+                options={"relax_version": False},
             )
         except Exception:
             # Of two that log it at once one comes too late; what is there is looked at next.
@@ -194,7 +197,6 @@ class LogModelOperator(WarehouseOperator):
         )
 
     def _comment(self, artefact: Artefact, context: Mapping[str, Any]) -> str:
-        is_multiclass = artefact.card["task"] == "multiclass_classification"
         return json.dumps(
             {
                 "artefact_digest": artefact.digest,
@@ -206,7 +208,7 @@ class LogModelOperator(WarehouseOperator):
                 "code_commit": artefact.card.get("code_commit") or code_commit(context),
                 "run": f"{context['dag_run'].dag_id}/{context['dag_run'].run_id}",
                 # Without them nobody could tell what an output means.
-                **({"classes": artefact.classes} if is_multiclass else {}),
+                **({"classes": artefact.classes} if artefact.is_multiclass else {}),
             }
         )
 
@@ -224,18 +226,28 @@ def _registry(session: WarehouseSession, model: QualifiedName) -> Any:
     return Registry(session.snowpark, database_name=model.database.quoted, schema_name=model.schema.quoted)
 
 
+def _explainable(artefact: Artefact, methods: list[str]) -> Any:
+    names = [explanation_name(column) for column in artefact.preprocessing["columns"]]
+    return make_explainable(build_model(artefact), methods, names, artefact.classes if artefact.is_multiclass else ())
+
+
 def _signatures(artefact: Artefact) -> dict[str, Any]:
     from snowflake.ml.model.model_signature import DataType, FeatureSpec, ModelSignature
 
+    columns = artefact.preprocessing["columns"]
     inputs = [
         FeatureSpec(input_name(column), DataType.STRING if column["kind"] == "categorical" else DataType.DOUBLE)
-        for column in artefact.preprocessing["columns"]
+        for column in columns
     ]
+    explained = DataType.STRING if artefact.is_multiclass else DataType.DOUBLE
+    names = [*(explanation_name(column) for column in columns), BASE_VALUE]
+    explain = {"explain": ModelSignature(inputs, [FeatureSpec(name, explained) for name in names])}
     if artefact.card["task"] == "regression":
-        return {"predict": ModelSignature(inputs, [FeatureSpec("output_feature_0", DataType.DOUBLE)])}
+        return {"predict": ModelSignature(inputs, [FeatureSpec("output_feature_0", DataType.DOUBLE)]), **explain}
     classes = len(artefact.card["classes"])
     scores = [FeatureSpec(f"output_feature_{i}", DataType.DOUBLE) for i in range(classes)]
     return {
         "predict": ModelSignature(inputs, [FeatureSpec("output_feature_0", DataType.INT64)]),
         "predict_proba": ModelSignature(inputs, scores),
+        **explain,
     }

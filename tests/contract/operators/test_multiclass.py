@@ -19,12 +19,14 @@ from include.datasets.weekly_table import WeeklyTable
 from snowmaker.artefact import build_model, unpack
 from snowmaker.drift import DriftRules
 from snowmaker.drift_metrics import psi
+from snowmaker.explainable_model import contributions
+from snowmaker.operators.explain import ExplainModelOperator
 from snowmaker.operators.sagemaker import SageMakerTrainOperator
 from snowmaker.profile import Profile
 from snowmaker.source import Source
 from snowmaker.week import Week
 
-from .lab import DATABASE, Lab, Model, fresh
+from .lab import DATABASE, Lab, Model, fresh, task_context
 
 REPOSITORY = Path(__file__).parents[3]
 ROWS = 400
@@ -40,6 +42,11 @@ def source_of(table: str, label: str = "SOLVED_BY") -> Source:
     return Source.of(
         table, week_column="OPENED_WEEK", label=label, categorical=TEXT, numeric=NUMBERS, key=["TICKET_ID"]
     )
+
+
+def model_input(rows: pd.DataFrame) -> pd.DataFrame:
+    raw = rows[TEXT].astype(object).where(rows[TEXT].notna(), None)
+    return raw.assign(**{name: rows[name].astype("float64") for name in NUMBERS})
 
 
 @dataclass
@@ -63,9 +70,7 @@ class Story:
 
     def chances(self, rows: pd.DataFrame) -> np.ndarray:
         """What the model says in memory, of the rows in their order."""
-        raw = rows[TEXT].astype(object).where(rows[TEXT].notna(), None)
-        numbers = {name: rows[name].astype("float64") for name in NUMBERS}
-        return np.asarray(self.in_memory.predict_proba(raw.assign(**numbers)))
+        return np.asarray(self.in_memory.predict_proba(model_input(rows)))
 
     def predictions(self, week: Week) -> pd.DataFrame:
         found = self.model.predicted(week).sort_values("TICKET_ID").reset_index(drop=True)
@@ -143,7 +148,29 @@ def test_a_version_tells_its_classes_in_the_order_of_its_outputs(story: Story) -
         *("accuracy", "precision_macro", "recall_macro", "f1_macro", "roc_auc_macro", "log_loss"),
     }
     functions = story.model.lab.frame_of(f"SHOW FUNCTIONS IN MODEL {story.model.name} VERSION {story.version}")
-    assert set(functions["name"]) == {"PREDICT", "PREDICT_PROBA"}
+    assert set(functions["name"]) == {"PREDICT", "PREDICT_PROBA", "EXPLAIN"}
+
+
+def test_what_a_version_looks_at_is_told_for_each_class_and_for_all(story: Story) -> None:
+    table = story.model.source.table.quoted
+    explained = ExplainModelOperator(
+        task_id="explain", source=story.model.source, model_name=story.model.name, model_version=story.version,
+        training_table=table, first_week=str(SCORED), last_week=str(SCORED),
+    ).execute(task_context())  # fmt: skip
+    *parts, _ = contributions(story.in_memory, model_input(story.rows(SCORED)))
+    sizes = pd.DataFrame([np.abs(part).mean(axis=0) for part in parts], index=[*TEXT, *NUMBERS], columns=TEAMS)
+    shares = (sizes / sizes.sum()).assign(**{"": sizes.mean(axis=1) / sizes.mean(axis=1).sum()})
+    rows = story.model.lab.rows(
+        f"SELECT CLASS, FEATURE, SHARE, ROW_COUNT FROM {story.model.lab.name('SNOWMAKER_ATTRIBUTIONS')} "
+        f"WHERE MODEL_NAME = %s ORDER BY CLASS, PLACE",
+        story.model.name,
+    )
+    assert {row[3] for row in rows} == {explained["rows"]} == {ROWS}
+    for name in ("", *TEAMS):
+        found = {feature: share for class_name, feature, share, _ in rows if class_name == name}
+        assert list(found.values()) == sorted(found.values(), reverse=True)
+        assert found == pytest.approx(shares[name].to_dict(), abs=1e-6)
+    assert [one["feature"] for one in explained["top"]] == shares[""].nlargest(5).index.tolist()
 
 
 def test_a_row_gets_the_likeliest_class_its_probability_and_those_of_all(story: Story) -> None:
