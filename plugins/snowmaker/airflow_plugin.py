@@ -13,13 +13,16 @@ class _ForApiServers:
     """Imports FastAPI and the routes when the API server asks for its apps; no other process does."""
 
     def __get__(self, instance: object, owner: type) -> list[dict[str, Any]]:
-        from snowmaker.report.route import app
+        from snowmaker.report.verdict_route import app
 
         return [{"app": app, "url_prefix": "/snowmaker", "name": "Snowmaker reports"}]
 
 
 class SnowmakerPlugin(AirflowPlugin):
-    """The provider's listener, and the pages of the reports: ``/snowmaker/reports/<DAG id>/<run id>``."""
+    """The provider's listener, and the API server's pages of reports and verdicts.
+
+    ``/snowmaker/reports/<DAG id>/<run id>`` and ``/snowmaker/verdicts/<DAG id>/<run id>``.
+    """
 
     name = "snowmaker"
     listeners = [listener]  # noqa: RUF012 (Airflow's own declaration)

@@ -29,7 +29,7 @@ def render(data: ReportData) -> str:
     """Write the page."""
     trend = data.performance
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             data=data,
@@ -65,7 +65,8 @@ def _drawn(position: int, distribution: Distribution) -> tuple[Distribution, Mar
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return what the pages of this folder are made with."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,

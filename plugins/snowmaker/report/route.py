@@ -48,16 +48,16 @@ def show_report(dag_id: str, run_id: str) -> HTMLResponse:
     """Show what a run reported."""
     found_by = _reported(dag_id, run_id)
     if found_by is None:
-        return _say(404, "No report here", f"Run {run_id} of {dag_id} has written no report (yet).")
+        return say(404, "No report here", f"Run {run_id} of {dag_id} has written no report (yet).")
     try:
         html = _read(found_by, dag_id)
     except (SnowmakerError, AirflowNotFoundException) as error:
-        return _say(502, "The report cannot be read", str(error))
+        return say(502, "The report cannot be read", str(error))
     if html is None:
         told = (
             f"The report of week {found_by['week']} of {found_by['model']} is no longer in its table; clear the task."
         )
-        return _say(404, "No report here", told)
+        return say(404, "No report here", told)
     return HTMLResponse(html, headers=HEADERS)
 
 
@@ -78,5 +78,6 @@ def _read(found_by: dict[str, Any], dag_id: str) -> str | None:
     return str(rows[0]["HTML"]) if rows else None
 
 
-def _say(status: int, title: str, told: str) -> HTMLResponse:
+def say(status: int, title: str, told: str) -> HTMLResponse:
+    """Answer with a page of one sentence."""
     return HTMLResponse(_SAID.format(title=title, told=told), status_code=status, headers=HEADERS)
