@@ -47,7 +47,8 @@ from airflow.sdk import DAG, BaseHook, BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 before = set(sys.modules)
-from snowmaker.notifications.callbacks import notification_callbacks
+from snowmaker.exceptions import ChallengerRejectedError
+from snowmaker.notifications.callbacks import ByPipeline, notification_callbacks
 
 notify = notification_callbacks(NOTIFICATIONS, model=MODEL)
 imported = {name for name in set(sys.modules) - before if not name.startswith("snowmaker.")}
@@ -58,12 +59,16 @@ class Ending(BaseOperator):
     template_fields = ("week",)
     cause = "drift"
     reason = "PSI of INCOME is 0.412"
+    approval = None
 
     def __init__(self, *, result=None, verdict=None, error=None, **kwargs):
         super().__init__(**kwargs)
         self.result, self.verdict, self.error, self.week = result, verdict, error, "{{ params.week }}"
 
     def execute(self, context):
+        if self.error == "no":
+            self.approval = {"approved": False, "decided_by": "ada", "note": "not now"}
+            raise ChallengerRejectedError("rejected, champion unchanged")
         if self.error == "skip":
             raise AirflowSkipException("rejected")
         if self.error:
@@ -72,13 +77,19 @@ class Ending(BaseOperator):
         return self.result
 
 
-with DAG("ends", schedule=None, params={"week": "2026-03-02"}, default_args={
+with DAG("ends", schedule=None, params={"week": "2026-03-02", "pipeline": "mortgage"}, default_args={
     "on_failure_callback": notify.on_failure, "retry_delay": timedelta(0),
 }):
     for verdict in ("ok", "warn", "breach"):
         Ending(task_id=verdict, on_success_callback=notify.on_check, result={**CHECK, "verdict": verdict})
     Ending(task_id="promote", on_success_callback=notify.on_promotion, verdict=GATE, result={"champion": "V2"})
     Ending(task_id="reject", on_skipped_callback=notify.on_rejection, verdict=REJECTED, error="skip")
+    Ending(task_id="refuse", verdict=GATE, error="no", on_failure_callback=[*notify.on_failure, *notify.on_rejection])
+    Ending(
+        task_id="roll_back",
+        on_success_callback=ByPipeline({"mortgage": notify.on_rollback}),
+        result={"champion": "V1", "previous": "V2"},
+    )
     Ending(task_id="fails", retries=1, error="no rows <script> in the week:")
 """
 RUN = """
@@ -133,7 +144,7 @@ def connections(mailbox: Mailbox, web: Requests) -> dict[str, str]:
 
 def run_all(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     (folder / "dags").mkdir()
-    everything = ["warn", "breach", "degraded", "promotion", "rejection", "failure"]
+    everything = ["warn", "breach", "degraded", "promotion", "rejection", "rollback", "failure"]
     notifications = [
         {
             "to": "smtp",
@@ -210,7 +221,8 @@ def test_slack_gets_the_events_it_asked_for(told: Told) -> None:
 
 
 def test_slack_gets_it_in_a_channel_by_an_api_token(told: Told) -> None:
-    ((headers, content),) = [(headers, body) for path, headers, body in told.web.received if path.startswith("/api/")]
+    sent = [(headers, body) for path, headers, body in told.web.received if path.startswith("/api/")]
+    ((headers, content),) = [(headers, body) for headers, body in sent if "ada" not in body["text"]]
     assert headers["Authorization"] == f"Bearer {SECRETS['token']}"
     assert content["channel"] == "#models"
     assert content["text"].startswith("*Rejected: model ML.LOANS.MORTGAGE, version V2, week 2026-03-02*\n")
@@ -223,6 +235,8 @@ def test_any_url_gets_the_message_as_json(told: Told) -> None:
         "failure",
         "promotion",
         "rejection",
+        "rejection",
+        "rollback",
         "warn",
     ]
     (breach,) = [post for post in posts if post["events"] == ["breach"]]
@@ -230,11 +244,11 @@ def test_any_url_gets_the_message_as_json(told: Told) -> None:
     assert (breach["model"], breach["week"], breach["version"]) == ("ML.LOANS.MORTGAGE", "2026-03-02", "V1")
     assert breach["details"] == [f"Moved: {'; '.join(MOVED)}"]
     assert breach["links"].keys() == {"Run", "Report"}
-    (rejected,) = [post for post in posts if post["events"] == ["rejection"]]
-    assert rejected["details"][:2] == [
-        "Champion unchanged: V1",
-        "V2 against V1, 1200 rows: f1 0.6000 (needs 0.7): FAIL",
-    ]
+    rejections = [post["details"][:2] for post in posts if post["events"] == ["rejection"]]
+    assert ["Champion unchanged: V1", "V2 against V1, 1200 rows: f1 0.6000 (needs 0.7): FAIL"] in rejections
+    assert ["Champion unchanged: V1", "Rejected by ada: not now"] in rejections
+    (back,) = [post for post in posts if post["events"] == ["rollback"]]
+    assert back["details"][0] == "Champion: V1 (before: V2)"
     logins = {headers["Authorization"] for path, headers, _ in told.web.received if SECRETS["hook"] in path[:20]}
     assert logins == {"Basic " + base64.b64encode(f"me:{SECRETS['web']}".encode()).decode()}
 

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from snowmaker.exceptions import ChallengerRejectedError, ModelBusyError
 from snowmaker.notifications import callbacks, notice
-from snowmaker.notifications.callbacks import notification_callbacks
+from snowmaker.notifications.callbacks import ByPipeline, notification_callbacks
 from snowmaker.notifications.delivery import Destination
+from snowmaker.operators.approval import ApproveChallengerOperator
 from snowmaker.operators.drift import DriftCheckOperator
 from snowmaker.operators.performance import PerformanceCheckOperator
 from snowmaker.operators.promotion import PromoteModelOperator
+from snowmaker.operators.rollback import RollbackModelOperator
 
 MODEL, LINKS = '"ML"."LOANS"."MORTGAGE"', {"Run": "https://airflow/run"}
 DRIFT = {
@@ -104,6 +107,44 @@ def test_the_first_champion_has_none_before_it() -> None:
     found = notice.of_promotion(MODEL, "2026-03-02", GATE, None, LINKS)
     assert found.details[0] == "Champion: V2 (the first champion)"
     assert found.events == {"promotion"}
+
+
+APPROVED = {"approved": True, "decided_by": "ada", "note": "better in autumn"}
+REJECTED = {"approved": False, "decided_by": "ada", "note": None}
+
+
+def test_a_person_s_decision_is_told_with_the_reason() -> None:
+    promoted = notice.of_promotion(MODEL, "2026-03-02", {**GATE, "champion": "V1"}, None, LINKS, APPROVED)
+    assert promoted.details[:2] == ("Champion: V2 (before: V1)", "Approved by ada: better in autumn")
+    rejected = notice.of_promotion(MODEL, "2026-03-02", {**GATE, "champion": "V1"}, None, LINKS, REJECTED)
+    assert rejected.details[:2] == ("Champion unchanged: V1", "Rejected by ada")
+    assert (promoted.events, rejected.events) == ({"promotion"}, {"rejection"})
+
+
+def test_what_the_gate_rejected_nobody_was_asked_about() -> None:
+    rules = [{**GATE["rules"][0], "passed": False}]
+    asked_nobody = {"approved": None, "decided_by": None, "note": None}
+    found = notice.of_promotion(MODEL, "2026-03-02", {**GATE, "rules": rules}, None, LINKS, asked_nobody)
+    assert found.events == {"rejection"}
+    assert "by" not in found.details[1].split()
+
+
+def test_an_approver_learns_what_waits_and_where() -> None:
+    found = notice.of_approval(MODEL, {**GATE, "champion": "V1"}, {"Answer": "https://airflow/required_actions"})
+    assert found.subject == "Waiting for approval: ML.LOANS.MORTGAGE"
+    assert found.details[0] == "To become champion in place of V1"
+    assert found.text.endswith("Answer: https://airflow/required_actions")
+
+
+def test_a_rollback_is_told_with_who_did_it_and_why() -> None:
+    found = notice.of_rollback(MODEL, {"champion": "V1", "previous": "V2"}, "it is wrong", "ada", LINKS)
+    assert found.text == (
+        "Rolled back: model ML.LOANS.MORTGAGE, version V1\n"
+        "Champion: V1 (before: V2)\n"
+        "By ada\n"
+        "Because: it is wrong\n"
+        "Run: https://airflow/run"
+    )
 
 
 def test_a_long_error_is_cut_and_told_in_one_line() -> None:
@@ -204,6 +245,46 @@ def test_a_task_whose_process_died_is_told_of_with_what_is_known(
     ]
 
 
+EVERYTHING = [{"to": "http", "events": ["approval", "promotion", "rejection", "rollback", "failure"]}]
+PROMOTION = SimpleNamespace(week="2026-03-02", verdict=GATE, reason=None, approval=REJECTED)
+
+
+def test_a_person_s_rejection_is_told_once_and_not_as_a_failure(texts: list[str]) -> None:
+    made = notification_callbacks(EVERYTHING, model=MODEL)
+    for callback in (*made.on_failure, *made.on_rejection):
+        callback({"ti": instance("promote", PROMOTION), "exception": ChallengerRejectedError("rejected")})
+    (told,) = texts
+    assert told.startswith("Rejected: model ML.LOANS.MORTGAGE, version V2")
+
+
+def test_a_promotion_that_fails_is_no_rejection(texts: list[str]) -> None:
+    made = notification_callbacks(EVERYTHING, model=MODEL)
+    for callback in (*made.on_failure, *made.on_rejection):
+        callback({"ti": instance("promote", PROMOTION), "exception": ModelBusyError("busy")})
+    (told,) = texts
+    assert told.startswith("Task promote failed: model ML.LOANS.MORTGAGE, week 2026-03-02")
+
+
+def test_the_pipeline_of_the_form_is_told_of_and_no_other(texts: list[str]) -> None:
+    made = {name: notification_callbacks(EVERYTHING, model=name).on_rollback for name in ("first", "second")}
+    ended = instance("roll_back", SimpleNamespace(reason="wrong"), {"champion": "V1", "previous": "V2"})
+    run = SimpleNamespace(triggering_user_name="ada")
+    for params in ({"pipeline": "second"}, {"pipeline": "third"}, {}):
+        ByPipeline(made)({"ti": ended, "dag_run": run, "params": params})
+    (told,) = texts
+    assert told.startswith("Rolled back: model second, version V1")
+    assert "By ada" in told
+
+
+def test_who_is_asked_is_led_to_the_answer(texts: list[str]) -> None:
+    made = notification_callbacks(EVERYTHING, model=MODEL)
+    made.on_approval[0]({"ti": instance("approve", SimpleNamespace(verdict=GATE))})
+    (told,) = texts
+    assert "/dags/score_mortgage/runs/r/tasks/approve/required_actions\n" in told
+
+
 def test_the_operators_have_what_the_callbacks_read() -> None:
     assert {DriftCheckOperator.cause, PerformanceCheckOperator.cause} == {"drift", "performance"}
-    assert {"verdict", "week", "reason"} <= set(PromoteModelOperator.template_fields)
+    assert {"verdict", "week", "reason", "approval"} <= set(PromoteModelOperator.template_fields)
+    assert "verdict" in ApproveChallengerOperator.template_fields
+    assert "reason" in RollbackModelOperator.template_fields
