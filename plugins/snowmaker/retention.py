@@ -67,7 +67,7 @@ def plan_retention(state: ModelState, rule: RetentionRule, week: Week) -> Retent
     )
     newest = {version.name for version in by_age[-rule.keep_versions :]}
     since = week.shift(-rule.keep_champion_weeks).end
-    champions = champions_since(state.events, since)
+    champions = champions_since(state.events, since) - {state.champion_name}
     reasons = {
         version.name: (
             *_uses(state, version),

@@ -50,15 +50,15 @@ def test_what_is_in_use_stays_however_old_it_is() -> None:
     events = logged(
         ("PROMOTED", "OLD", WEEK.shift(-90)),
         ("PROMOTED", "BEFORE", WEEK.shift(-80)),
-        ("PROMOTED", "CHAMPION", WEEK.shift(-70)),
+        ("PROMOTED", "CHAMPION", WEEK.shift(-51)),
         ("NOMINATED", "CHALLENGER", WEEK),
     )
     rule = RetentionRule(keep_versions=1, keep_champion_weeks=52, pinned=frozenset({"PINNED", "GONE"}))
     plan = plan_retention(ModelState("M", versions, events), rule, WEEK)
     assert plan.retired == ("OLD",)
     assert plan.kept == {
-        "BEFORE": ("previous champion",),
-        "CHAMPION": ("champion", "champion since 2025-03-10"),
+        "BEFORE": ("previous champion", "champion since 2025-03-10"),
+        "CHAMPION": ("champion",),
         "CHALLENGER": ("challenger",),
         "BLUE": ("alias BLUE",),
         "PINNED": ("pinned",),

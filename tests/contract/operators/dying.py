@@ -22,18 +22,22 @@ class Died(BaseException):
 
 
 @contextmanager
-def dying_after(statements: int) -> Iterator[list[Statement]]:
-    """Let the sessions send no more than so many statements, as if the task were killed; gives those that were sent."""
+def dying_after(last: int | str) -> Iterator[None]:
+    """Let the sessions send no more, as if the task were killed.
+
+    :param last: after so many statements, or after the first one that has these words
+    """
     run, sent = WarehouseSession._run, []
 
     def run_or_die(session: WarehouseSession, statement: Statement) -> Any:
-        if len(sent) >= statements:
+        is_over = len(sent) >= last if isinstance(last, int) else any(last in text for text in sent)
+        if is_over:
             raise Died
-        sent.append(statement)
+        sent.append(statement.text)
         return run(session, statement)
 
     with mock.patch.object(WarehouseSession, "_run", run_or_die):
-        yield sent
+        yield
 
 
 @contextmanager
