@@ -28,15 +28,16 @@ if TYPE_CHECKING:
     from snowmaker.source import Source
 
 # How much of each a report shows at most: it stays small, and is read in seconds, whatever the model.
-FEATURES, DISTRIBUTIONS, SEGMENTS, OTHER_METRICS = 40, 6, 10, 60
+FEATURES, DISTRIBUTIONS, SEGMENTS, OTHER_METRICS, TOP_FEATURES = 40, 6, 10, 60, 10
 
 
 class WeeklyReportOperator(WarehouseOperator):
     """Write a week's report: one HTML page that needs neither network nor script.
 
     It tells the verdicts, what moved, and shows performance, drift, distributions, scores, calibration and the worst
-    segments of the last weeks, read from Snowmaker's own tables; no row of the source is read. The page goes to
-    SNOWMAKER_REPORTS, replacing that of the same week; the API server shows it (see the task's link).
+    segments of the last weeks, and what the version looks at, read from Snowmaker's own tables; no row of the source
+    is read. The page goes to SNOWMAKER_REPORTS, replacing that of the same week; the API server shows it (see the
+    task's link).
 
     :param source: the table of weekly rows
     :param model_name: the model, written database.schema.name (templated)
@@ -123,6 +124,7 @@ class WeeklyReportOperator(WarehouseOperator):
                 others,
             ),
             calibration=reading.read_calibration(rows(report_sql.newest_calibration(of))),
+            top_features=reading.read_top_features(rows(report_sql.top_features(of, TOP_FEATURES))),
             drift_segments=reading.read_drift_segments(rows(report_sql.drift_by_segment(of, SEGMENTS))),
             performance_segments=segments,
             degraded=degradations({"Drift": self.drift, "Performance": self.performance}),

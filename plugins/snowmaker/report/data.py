@@ -162,6 +162,30 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class FeatureShare:
+    """How much of a version's score a feature makes, and how much it made of the champion's before it."""
+
+    feature: str
+    share: float
+    before: float | None = None
+
+
+@dataclass(frozen=True)
+class TopFeatures:
+    """The features that make most of a version's score on a sample, the most important first.
+
+    :param champion: the champion before it, if there was one and it could be explained
+    :param rows: how many rows were explained
+    :param left_out: how many features are not among them
+    """
+
+    features: tuple[FeatureShare, ...]
+    champion: str | None
+    rows: int
+    left_out: int = 0
+
+
+@dataclass(frozen=True)
 class SegmentDrift:
     """A segment's drift of one feature in the week."""
 
@@ -206,5 +230,6 @@ class ReportData:
     degraded: tuple[str, ...] = ()
     distributions: tuple[Distribution, ...] = ()
     calibration: Calibration | None = None
+    top_features: TopFeatures | None = None
     drift_segments: tuple[SegmentDrift, ...] = ()
     performance_segments: tuple[SegmentPerformance, ...] = ()

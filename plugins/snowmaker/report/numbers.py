@@ -10,7 +10,15 @@ from snowmaker.report.text import clipped, metric_name, number, percent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from snowmaker.report.data import Calibration, Distribution, DriftMap, PerformanceTrend, ScoreTrend
+    from snowmaker.report.data import (
+        Calibration,
+        Distribution,
+        DriftMap,
+        FeatureShare,
+        PerformanceTrend,
+        ScoreTrend,
+        TopFeatures,
+    )
 
 
 @dataclass(frozen=True)
@@ -75,3 +83,24 @@ def of_calibration(calibration: Calibration) -> Table:
     """List what came true of each bin of scores."""
     rows = [(number(bin_.mean_score), number(bin_.rate), f"{bin_.rows:,}") for bin_ in calibration.bins]
     return Table(("Mean score", "Came true", "Rows"), rows)
+
+
+def of_top_features(top: TopFeatures) -> Table:
+    """List each feature's share, and the champion's where there is one."""
+    if top.champion is None:
+        return Table(("Feature", "Share"), [(clipped(one.feature), percent(one.share)) for one in top.features])
+    rows = [
+        (clipped(one.feature), percent(one.share), "-" if one.before is None else percent(one.before), change(one))
+        for one in top.features
+    ]
+    return Table(("Feature", "Share", clipped(top.champion), "Change"), rows)
+
+
+def change(one: FeatureShare) -> str:
+    """Write the change of a share, in hundredths of the score.
+
+    >>> from snowmaker.report.data import FeatureShare
+    >>> change(FeatureShare("AGE", 0.3, 0.25)), change(FeatureShare("AGE", 0.3, 0.3)), change(FeatureShare("AGE", 0.3))
+    ('+5.0 points', '+0.0 points', '')
+    """
+    return "" if one.before is None else f"{100 * (one.share - one.before):+.1f} points"

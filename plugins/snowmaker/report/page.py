@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from snowmaker.report import (
     calibration_chart,
     distribution_chart,
+    feature_chart,
     heat_map,
     numbers,
     performance_chart,
@@ -57,6 +58,7 @@ def _charts(data: ReportData) -> dict[str, Markup | None]:
         "drift": heat_map.draw(data.drift) if data.drift.cells else None,
         "performance": performance_chart.draw(data.performance) if has_performance else None,
         "calibration": calibration_chart.draw(data.calibration) if data.calibration else None,
+        "top_features": feature_chart.draw(data.top_features) if data.top_features else None,
     }
 
 

@@ -13,6 +13,7 @@ from snowmaker.report.data import (
     Distribution,
     DriftCell,
     DriftMap,
+    FeatureShare,
     OtherMetric,
     PerformancePoint,
     PromotionMark,
@@ -20,6 +21,7 @@ from snowmaker.report.data import (
     ScoreWeek,
     SegmentDrift,
     SegmentPerformance,
+    TopFeatures,
 )
 from snowmaker.report.text import every_week
 
@@ -129,6 +131,15 @@ def read_calibration(rows: Sequence[Mapping[str, Any]]) -> Calibration | None:
     if not bins:
         return None
     return Calibration(_day(rows[0]["WEEK_START"]), str(rows[0]["MODEL_VERSION"]), tuple(bins))
+
+
+def read_top_features(rows: Sequence[Mapping[str, Any]]) -> TopFeatures | None:
+    """Read the rows of ``top_features``; None if the version has not been explained."""
+    if not rows:
+        return None
+    shares = (FeatureShare(str(row["FEATURE"]), float(row["SHARE"]), _float(row["CHAMPION_SHARE"])) for row in rows)
+    first = rows[0]
+    return TopFeatures(tuple(shares), first["CHAMPION"], int(first["ROW_COUNT"]), int(first["FEATURES"]) - len(rows))
 
 
 def read_promotions(rows: Sequence[Mapping[str, Any]], first: date, last: date) -> tuple[PromotionMark, ...]:

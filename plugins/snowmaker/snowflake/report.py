@@ -157,6 +157,19 @@ def newest_calibration(of: ReportedWeek) -> Statement:
     )
 
 
+def top_features(of: ReportedWeek, most: int) -> Statement:
+    """Select the features that make most of the version's score, with their share and the champion's before it.
+
+    FEATURES tells how many there are.
+    """
+    return Statement(
+        f"SELECT FEATURE, SHARE, CHAMPION, CHAMPION_SHARE, ROW_COUNT, COUNT(*) OVER () AS FEATURES "
+        f"FROM {of.table(tables.ATTRIBUTIONS)} WHERE MODEL_NAME = %s AND MODEL_VERSION = %s AND CLASS = '' "
+        f"ORDER BY PLACE LIMIT {most:d}",
+        (of.model.quoted, of.version),
+    )
+
+
 def read_report(model: QualifiedName, week: Week, dag_id: str) -> Statement:
     """Select a week's report, if a run of the DAG wrote it."""
     return Statement(

@@ -11,6 +11,7 @@ from snowmaker.report.data import (
     Distribution,
     DriftCell,
     DriftMap,
+    FeatureShare,
     OtherMetric,
     PerformancePoint,
     PerformanceTrend,
@@ -20,6 +21,7 @@ from snowmaker.report.data import (
     ScoreWeek,
     SegmentDrift,
     SegmentPerformance,
+    TopFeatures,
 )
 
 WEEKS = tuple(date(2026, 1, 5) + timedelta(days=7 * i) for i in range(26))
@@ -89,6 +91,22 @@ def a_report(**changes: object) -> ReportData:
                 CalibrationBin(0.05 + 0.1 * i, min(1.0, max(0.0, 0.02 + 0.108 * i)), round(400 / (1 + i)))
                 for i in range(10)
             ),
+        ),
+        "top_features": TopFeatures(
+            tuple(
+                FeatureShare(name, share, before)
+                for name, share, before in (
+                    ("LOAN_AMOUNT", 0.312, 0.221),
+                    ("COUNTY_NAME", 0.204, 0.341),
+                    ("INCOME", 0.187, 0.166),
+                    ("DEBT_TO_INCOME", 0.121, 0.118),
+                    ("PROPERTY_VALUE", 0.063, 0.057),
+                    ("APPLICANT_AGE", 0.0008, 0.0),
+                )
+            ),
+            OLD,
+            500,
+            left_out=6,
         ),
         "drift_segments": (
             SegmentDrift("CHANNEL=broker", "COUNTY_NAME", cell(0.62), 812),

@@ -102,7 +102,7 @@ def test_nothing_is_loaded_and_nothing_complained_of(seen: Seen, report: Path) -
 
 
 def test_every_chart_is_seen(seen: Seen) -> None:
-    assert len(seen.page["charts"]) == 7
+    assert len(seen.page["charts"]) == 8
     assert all(width > 250 and height > 100 and marks > 8 for width, height, marks in seen.page["charts"])
 
 

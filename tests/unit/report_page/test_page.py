@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from snowmaker.report.data import DriftMap, PerformanceTrend, ReportData, ScoreTrend
+from snowmaker.report.data import DriftMap, FeatureShare, PerformanceTrend, ReportData, ScoreTrend, TopFeatures
 from snowmaker.report.page import render
 
 from .sample import NEW, OLD, WEEKS, a_drift_map, a_performance, a_report, cell
@@ -70,6 +70,7 @@ def test_the_page_is_well_formed_and_every_picture_tells_what_it_shows() -> None
         "Mean prediction score by week",
         "Prediction scores by bin of the baseline",
         "Share that came true by mean score",
+        "Share of the score by feature",
     ]
     for svg in charts.values():
         assert svg.get("role") == "img"
@@ -106,6 +107,7 @@ def test_what_is_not_ours_is_escaped_wherever_it_stands() -> None:
         ),
         drift_segments=tuple(dataclasses.replace(s, segment=EVIL, feature=EVIL) for s in a_report().drift_segments),
         calibration=dataclasses.replace(a_report().calibration, version=EVIL),  # type: ignore[type-var]
+        top_features=TopFeatures((FeatureShare(EVIL, 0.5, 0.4),), EVIL, 500),
     )
     page = Page(render(report))
     assert page.open == []
@@ -172,9 +174,36 @@ def test_the_numbers_behind_every_chart_are_folded_below_it() -> None:
         (numbers, 10),
         (numbers, 26),
         (numbers, 10),
+        (numbers, 6),
     ]
     cells = re.findall(r"<td>(.*?)</td>", found[0][1])
     assert cells[:7] == ["2026-01-05", OLD, "0.838", "labels", "0.845", "ok", "2,900"]
+
+
+def test_a_feature_has_a_bar_as_long_as_its_share_and_a_grey_one_for_the_champions() -> None:
+    html = render(a_report())
+    bars = charts_of(html)["Share of the score by feature"].findall("./rect")
+    widths = {
+        style: [float(bar.get("width") or 0) for bar in bars if bar.get("class") == style]
+        for style in ("base", "s0 fill")
+    }
+    for style, shares in (("base", (0.221, 0.341, 0.166)), ("s0 fill", (0.312, 0.204, 0.187))):
+        scale = widths["base"][1] / 0.341
+        assert widths[style][:3] == pytest.approx([share * scale for share in shares], abs=0.2)
+    text = " ".join(Page(html).text.split())
+    assert f"on 500 holdout rows. Grey: the same of the champion before it, {OLD}, on the same rows." in text
+    assert "LOAN_AMOUNT: 31.2 % (+9.1 points)" in text
+    assert "COUNTY_NAME 20.4 % 34.1 % -13.7 points" in text
+    assert "The 6 most important features; 6 more make less." in text
+
+
+def test_a_first_version_is_compared_with_nobody() -> None:
+    html = render(a_report(top_features=TopFeatures((FeatureShare("AGE", 1.0), FeatureShare("INCOME", 0.0)), None, 20)))
+    svg = charts_of(html)["Share of the score by feature"]
+    assert [bar.get("class") for bar in svg.findall("./rect")] == ["s0 fill", "s0 fill"]
+    assert "points" not in "".join(svg.itertext())
+    assert "Grey: the same" not in html
+    assert "make less" not in html
 
 
 def test_a_better_value_is_drawn_higher() -> None:
@@ -196,6 +225,7 @@ def empty(**changes: object) -> ReportData:
         "degraded": (),
         "distributions": (),
         "calibration": None,
+        "top_features": None,
         "drift_segments": (),
         "performance_segments": (),
     }
@@ -213,6 +243,7 @@ def test_a_model_of_which_nothing_is_known_yet_gets_a_page_that_says_so() -> Non
     assert "No week has been checked for drift yet." in text
     assert "No labels have come yet" in text
     assert "What moved" not in text
+    assert "What the model looks at" not in text
 
 
 def test_a_version_without_a_baseline_says_so() -> None:
@@ -229,7 +260,7 @@ def test_a_first_week_has_every_chart_of_one_column() -> None:
     score = dataclasses.replace(first.score, weeks=first.score.weeks[-1:])
     performance = PerformanceTrend("f1", tuple(p for p in first.performance.points if p.week == WEEKS[-1]))
     html = render(a_report(drift=one, score=score, performance=performance))
-    assert len(charts_of(html)) == 7
+    assert len(charts_of(html)) == 8
     assert "No labels have come yet; F1 is estimated at" in html
     assert "nan" not in html.lower().replace("tenant", "")
 
@@ -251,7 +282,13 @@ def test_the_largest_report_fits_a_statement() -> None:
     widest = a_report().distributions[0]
     bins = tuple(f"{'&' * 10_000}{i}" for i in range(20))
     wide = dataclasses.replace(widest, bins=bins, baseline=(0.05,) * 20, current=(0.05,) * 20, feature=features[0])
-    report = a_report(drift=DriftMap(weeks, features, cells, left_out=260, moved=300), distributions=(wide,) * 6)
+    report = a_report(
+        drift=DriftMap(weeks, features, cells, left_out=260, moved=300),
+        distributions=(wide,) * 6,
+        top_features=TopFeatures(
+            tuple(FeatureShare(feature, 0.1, 0.1) for feature in features[:10]), "&" * 255, 500, 290
+        ),
+    )
     # Snowflake takes a statement's text up to 1 MB, and the page is JSON in a literal there.
     literal = json.dumps([[render(report)]], ensure_ascii=False).replace("\\", "\\\\").replace("'", "\\'")
     assert len(literal.encode()) < 900_000
