@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from snowmaker.exceptions import InputDataError, MonitorError
 from snowmaker.hooks.model_registry import calling, read_state
+from snowmaker.hooks.monitors import BASELINE, MONITOR, SOURCE, drop_monitor, monitors_of
 from snowmaker.hooks.predictions import prepare_predictions
 from snowmaker.monitor_options import MOST_MONITORS, Others, check_monitored
 from snowmaker.monitor_state import MonitorState, comment, steps_to
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from snowmaker.snowflake.scoring import ScoreMethod
     from snowmaker.snowflake.statement import Statement
     from snowmaker.source import Source
-
-MONITOR, SOURCE, BASELINE = "MONITOR", "MONITORED", "MONITOR_BASELINE"
 
 
 class ModelMonitorOperator(WarehouseOperator):
@@ -195,7 +194,7 @@ class ModelMonitorOperator(WarehouseOperator):
             )
 
     def _check_room(self, session: WarehouseSession, model: QualifiedName, monitor: QualifiedName) -> None:
-        for other in _monitors(session, model):
+        for other in monitors_of(session, model):
             if other.version == self.model_version and other.name != monitor.object.name:
                 raise MonitorError(
                     f"version {self.model_version} of model {model.quoted} has the monitor {other.name} already, and "
@@ -211,17 +210,13 @@ class ModelMonitorOperator(WarehouseOperator):
 
     def _retire_others(self, session: WarehouseSession, model: QualifiedName) -> list[str]:
         retired = []
-        for other in _monitors(session, model):
+        for other in monitors_of(session, model):
             if other.version == self.model_version or not other.digest:
                 continue
-            name = type(model)(model.database, model.schema, Identifier(other.name))
             if self.others == "drop":
-                session.execute(monitor_sql.drop_monitor(name))
-                session.execute(monitor_sql.drop_source(monitor_sql.sibling_of_version(model, other.version, SOURCE)))
-                session.execute(
-                    monitor_sql.drop_baseline(monitor_sql.sibling_of_version(model, other.version, BASELINE))
-                )
+                drop_monitor(session, model, other)
             elif other.state != "SUSPENDED":
+                name = type(model)(model.database, model.schema, Identifier(other.name))
                 session.execute(monitor_sql.change_monitor(name, "SUSPEND"))
             else:
                 continue
@@ -239,11 +234,6 @@ def read_monitor(session: WarehouseSession, monitor: QualifiedName) -> MonitorSt
     """Read a monitor's state; None if there is none."""
     rows = session.rows_if_any(monitor_sql.describe_monitor(monitor))
     return MonitorState.from_row(rows[0]) if rows else None
-
-
-def _monitors(session: WarehouseSession, model: QualifiedName) -> list[MonitorState]:
-    shown = (MonitorState.from_row(row) for row in session.rows(monitor_sql.show_monitors(model)))
-    return [monitor for monitor in shown if monitor.model == model.object.name]
 
 
 def _digest(*relations: Statement) -> str:
