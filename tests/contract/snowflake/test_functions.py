@@ -137,6 +137,8 @@ TEXTS: list[tuple[str, Any]] = [
     ("ASCII('a')", 97),
     ("CHR(97)", "a"),
     ("UNICODE('ä')", 228),
+    ("LENGTH(12.50::FLOAT)::VARCHAR || ':' || LENGTH('äb')::VARCHAR(5)", "4:2"),
+    ("(COUNT(*) OVER ())::VARCHAR || (ROW_NUMBER() OVER (ORDER BY 1))::TEXT", "11"),
     ("LENGTH('ä')", 1),
     ("OCTET_LENGTH('ä')", 2),
     ("BIT_LENGTH('a')", 8),

@@ -8,6 +8,8 @@ from include.sandbox.snowflake.errors import unsupported
 from include.sandbox.snowflake.sql.macros import macro
 
 _Type = exp.DataType.Type
+# Whole numbers, which the engine writes as Snowflake does. A macro would be there many times over, once planned.
+_COUNTS = (exp.Length, exp.Count, exp.RowNumber)
 _REFUSED = {_Type.GEOGRAPHY, _Type.GEOMETRY, _Type.VECTOR}
 
 
@@ -35,8 +37,19 @@ def _to_text(node: exp.Cast) -> exp.Expression | None:
         return _short(macro("TEXT", node.this), node.to)
     if isinstance(node.this, exp.JSONExtract | exp.Bracket):
         return _short(node.copy(), node.to) if node.to.expressions else None
+    if _is_count(node.this):
+        return _short(node.copy(), node.to) if node.to.expressions else None
     is_text = isinstance(node.this, exp.Literal) and node.this.is_string
     return _short(node.this if is_text else macro("TEXT", node.this), node.to)
+
+
+def is_count_as_text(node: exp.Expression | None) -> bool:
+    """True for a cast to text that is left to the engine, as `_to_text` leaves it."""
+    return isinstance(node, exp.Cast) and node.to.this in exp.DataType.TEXT_TYPES and _is_count(node.this)
+
+
+def _is_count(node: exp.Expression) -> bool:
+    return isinstance(node.this if isinstance(node, exp.Window) else node, _COUNTS)
 
 
 def _short(text: exp.Expression, to: exp.DataType) -> exp.Expression:

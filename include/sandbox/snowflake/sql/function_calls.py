@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from include.sandbox.snowflake.errors import unsupported
 from include.sandbox.snowflake.sql import casts, date_calls
-from include.sandbox.snowflake.sql.macros import NAMES, engine_function, macro
+from include.sandbox.snowflake.sql.macros import NAMES, engine_function, is_macro, macro
 
 # Which macro a parsed function goes to, with its arguments in the macro's order.
 _BY_MACRO: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
@@ -107,8 +107,12 @@ def _take_texts(node: exp.Expression) -> None:
     given = [node.args.get(name) for name in _TEXTS if name not in numbers]
     given += node.expressions if isinstance(node, exp.Concat | exp.ConcatWs) else []
     for argument in given:
+        if casts.is_count_as_text(argument):
+            continue
         if isinstance(argument, exp.Column | exp.JSONExtract | exp.GetExtract | exp.Bracket | exp.Cast | exp.Add):
             argument.replace(macro("TEXT", argument))
+    if isinstance(node, exp.Length) and is_macro(node.this, "TEXT"):
+        node.set("binary", None)  # else a CASE over its type would plan the argument three times
 
 
 # ---- numbers ----

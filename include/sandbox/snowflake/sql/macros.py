@@ -207,6 +207,11 @@ def macro(name: str, *arguments: exp.Expr) -> exp.Expression:
     return exp.Anonymous(this=f"{PREFIX}{name}", expressions=[a.copy() for a in arguments])
 
 
+def is_macro(node: exp.Expr | None, name: str) -> bool:
+    """True for a call of that macro."""
+    return isinstance(node, exp.Anonymous) and node.this == f"{PREFIX}{name}"
+
+
 def engine_function(name: str, *arguments: exp.Expr) -> exp.Expression:
     """A call of one of the engine's functions."""
     return exp.Anonymous(this=name, expressions=[a.copy() for a in arguments])
