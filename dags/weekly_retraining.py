@@ -16,6 +16,7 @@ from snowmaker.operators.approval import ApproveChallengerOperator
 from snowmaker.operators.baseline import FreezeBaselineOperator
 from snowmaker.operators.choice import ChooseTrainingOperator
 from snowmaker.operators.evaluation import EvaluateChallengerOperator
+from snowmaker.operators.explain import ExplainModelOperator
 from snowmaker.operators.log_model import LogModelOperator
 from snowmaker.operators.monitor import ModelMonitorOperator
 from snowmaker.operators.promotion import PromoteModelOperator
@@ -223,6 +224,15 @@ def weekly_retraining(pipeline: Pipeline) -> DAG:
             **holdout,
             **model,
         )
+        if pipeline.explain:
+            ExplainModelOperator(
+                task_id="explain",
+                source=source,
+                model_version=log_model["model_version"],
+                sample_rows=pipeline.explain.sample_rows,
+                **holdout,
+                **model,
+            )
         evaluate = EvaluateChallengerOperator(
             task_id="evaluate",
             source=source,

@@ -23,7 +23,7 @@ from snowmaker.verdicts import Degradation, Threshold
 
 REPOSITORY = Path(__file__).parents[2]
 MORTGAGE = yaml.safe_load((REPOSITORY / "include" / "pipelines" / "mortgage.yaml").read_text())
-RETRAINING = ["training_set", "train", "log_model", "freeze_baseline", "evaluate", "promote"]
+RETRAINING = ["training_set", "train", "log_model", "freeze_baseline", "explain", "evaluate", "promote"]
 # By the operator's name and in its unit; what is not here is called alike.
 RENAMED = {
     "max_runtime_minutes": ("max_runtime_seconds", 45 * 60),
@@ -259,6 +259,7 @@ def governed() -> DAG:
     said = {
         "promotion": {**GATE, **APPROVAL},
         "retries": 5,
+        "explain": None,
         "scoring": {"model": "V7"},
         "retention": {"keep_versions": 3, "keep_champion_weeks": 9, "dry_run": False},
     }
@@ -284,6 +285,13 @@ def test_nobody_is_asked_where_the_gate_decides(build: Any) -> None:
     dag = build()
     assert "approve" not in dag.task_ids
     assert dag.get_task("promote").approval is None
+
+
+def test_a_version_is_explained_beside_its_judgement(build: Any, governed: DAG) -> None:
+    explain = build().get_task("explain")
+    assert (explain.sample_rows, explain.downstream_task_ids) == (500, set())
+    assert explain.upstream_task_ids == {"log_model", "training_set"}
+    assert "explain" not in governed.task_ids
 
 
 def test_old_versions_are_retired_after_a_promotion(governed: DAG, build: Any) -> None:
