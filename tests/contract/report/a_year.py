@@ -70,6 +70,7 @@ class Year:
         self.add_drift()
         self.add_performance()
         self.add(tables.CALIBRATION, calibration(WEEKS[20], OLD) + calibration(WEEKS[-5], NEW))
+        self.add(tables.ATTRIBUTIONS, attributions())
         events = [("PROMOTED", OLD, WEEKS[0]), ("REJECTED", "V1B", WEEKS[30]), ("PROMOTED", NEW, PROMOTED)]
         self.add(
             tables.MODEL_EVENTS,
@@ -173,6 +174,27 @@ def performance(
         "ROW_COUNT": 900,
         "ENGINE": "snowmaker",
     }
+
+
+def attributions() -> list[dict[str, Any]]:
+    """What both versions look at: twelve features that make less and less of the score; nobody was before the first."""
+    names = [EVIL, *(f"F{i}" for i in range(2, 13))]
+    return [
+        {
+            "MODEL_VERSION": version,
+            "CLASS": class_name,
+            "FEATURE": name,
+            "PLACE": place,
+            "MEAN_ABSOLUTE": 1 / place,
+            "SHARE": share / place,
+            "CHAMPION": OLD if version == NEW else None,
+            "CHAMPION_SHARE": 0.2 / place if version == NEW else None,
+            "ROW_COUNT": 450,
+        }
+        for version, share in ((OLD, 0.2), (NEW, 0.3))
+        for class_name in ("", "one class")
+        for place, name in reversed(list(enumerate(names, start=1)))
+    ]
 
 
 def calibration(week: Week, version: str) -> list[dict[str, Any]]:

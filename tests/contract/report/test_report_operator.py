@@ -103,6 +103,24 @@ def test_it_shows_the_newest_calibration_and_leaves_empty_bins_out(written: str)
     assert written.count(" came true, 90 rows") == 9
 
 
+def test_it_shows_the_ten_features_that_make_most_of_the_score_against_the_champion_before(written: str) -> None:
+    section = written.split('id="h-top-features"')[1].split("</section>")[0]
+    assert f"on 450 holdout rows. Grey: the same of the champion before it, {OLD}" in section
+    assert "F2: 15.0 % (+5.0 points)" in section
+    # A row in the numbers, and a text and two bars in the chart.
+    assert section.count("<tr><td>") == 10
+    assert section.index("&lt;script&gt;") < section.index("F2:") < section.index("F10:")
+    assert "F11" not in section
+    assert "The 10 most important features; 2 more make less." in section
+
+
+def test_a_first_version_is_held_against_none_and_one_that_was_not_explained_has_no_such_section(year: Year) -> None:
+    section = report(year, WEEKS[30]).split('id="h-top-features"')[1].split("</section>")[0]
+    assert "F2: 10.0 %<" in section
+    assert "points" not in section
+    assert "What the model looks at" not in report(year, WEEKS[29], model_version="V1B")
+
+
 def test_it_names_the_worst_segments_only(written: str) -> None:
     drifted = written.split('id="h-segments"')[1]
     first, second = drifted.split("<table>")[1:]
