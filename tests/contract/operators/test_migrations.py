@@ -1,0 +1,267 @@
+"""Tables of earlier releases become today's: every row is kept, whatever dies or happens at once."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+import pytest
+import snowflake.connector
+
+from snowmaker.exceptions import OwnTableError
+from snowmaker.hooks.own_tables import ensure_predictions, ensure_table, read_table
+from snowmaker.hooks.warehouse import StatementError, WarehouseSession
+from snowmaker.profile import Profile
+from snowmaker.snowflake import tables
+from snowmaker.snowflake.predictions import create_predictions
+from snowmaker.snowflake.statement import Statement
+
+from .lab import Lab
+from .old_tables import FIRST, MONITORING, OldSchema, Watched
+from .weekly_data import source_of
+
+PREDICTIONS = "LOAN_PREDICTIONS"
+ORDER = [tables.BASELINES, tables.DRIFT, tables.PERFORMANCE, tables.MODEL_EVENTS]
+
+
+class Killed(Exception):
+    """The process died here."""
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """The first release's tables after a migration that nothing disturbed."""
+
+    content: dict[str, list[list[str]]]
+    versions: dict[str, int]
+    changes: list[str]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(lab: Lab) -> Undisturbed:
+    old, session = OldSchema.of(lab, FIRST), Watched(lab.connection)
+    ensure_all(session, old)
+    return Undisturbed(content(old), versions(old), [sent for sent in session.sent if is_change(sent)])
+
+
+@pytest.fixture(scope="module")
+def made(lab: Lab) -> OldSchema:
+    """A schema in which this release made all tables."""
+    schema = OldSchema(lab.sandbox, lab.connection, lab.frame, lab.artefacts, lab.logged)
+    lab.rows(f"CREATE SCHEMA {schema.prefix}")
+    session = Watched(lab.connection)
+    ensure_all(session, schema)
+    source = source_of(lab.name("Weekly applications"))
+    ensure_predictions(
+        session, schema.own_table(PREDICTIONS), create_predictions(schema.own_table(PREDICTIONS), source, "NUMBER", {})
+    )
+    return schema
+
+
+def ensure_all(session: WarehouseSession, schema: OldSchema) -> None:
+    for name in tables.COLUMNS:
+        ensure_table(session, schema.own_table(name))
+    ensure_predictions(session, schema.own_table(PREDICTIONS))
+
+
+def columns(schema: OldSchema) -> dict[str, dict[str, tuple[str, str]]]:
+    """By table and column its type, and whether it may be NULL."""
+    return {name: columns_of(schema, name) for name in (*tables.COLUMNS, PREDICTIONS)}
+
+
+def columns_of(schema: OldSchema, name: str) -> dict[str, tuple[str, str]]:
+    return {row[0]: (row[1], row[3]) for row in schema.rows(f"DESCRIBE TABLE {schema.name(name)}")}
+
+
+def content(schema: OldSchema) -> dict[str, list[list[str]]]:
+    """All rows of all tables, the columns in one order, without the schema's own name."""
+    found = {}
+    for name, described in columns(schema).items():
+        listed = ", ".join(f'"{column}"' for column in sorted(described))
+        rows = schema.rows(f"SELECT {listed} FROM {schema.name(name)}")
+        found[name] = sorted([str(value).replace(schema.schema, "") for value in row] for row in rows)
+    return found
+
+
+def versions(schema: OldSchema) -> dict[str, int]:
+    return {name: tables.schema_of(comment) for name, comment in comments(schema).items()}
+
+
+def comments(schema: OldSchema) -> dict[str, str]:
+    return {row[1]: row[5] for row in schema.rows(f"SHOW TABLES IN SCHEMA {schema.prefix}")}
+
+
+@pytest.mark.parametrize("release", [FIRST, MONITORING])
+def test_tables_of_an_earlier_release_become_those_of_this_one(lab: Lab, made: OldSchema, release: str) -> None:
+    old = OldSchema.of(lab, release)
+    before = {name: old.rows(f"SELECT COUNT(*) FROM {old.name(name)}")[0][0] for name in comments(old)}
+    ensure_all(Watched(lab.connection), old)
+    assert columns(old) == columns(made)
+    assert versions(old) == versions(made)
+    after = {name: len(rows) for name, rows in content(old).items()}
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_session_that_finds_all_tables_current_looks_once_and_changes_nothing(lab: Lab, made: OldSchema) -> None:
+    session = Watched(lab.connection)
+    for _ in range(2):
+        ensure_all(session, made)
+    assert [sent.split(" IN ")[0] for sent in session.sent] == ["SHOW TABLES", "SHOW TABLES"]
+
+
+def test_bins_and_counts_become_profiles(lab: Lab) -> None:
+    old = OldSchema.of(lab, FIRST)
+    table = old.name(tables.BASELINES)
+    before = {row[:2]: row[2:] for row in old.rows(f"SELECT MODEL_VERSION, FEATURE, BINS, COUNTS FROM {table}")}
+    ensure_table(Watched(lab.connection), old.own_table(tables.BASELINES))
+    rows = old.rows(f"SELECT MODEL_VERSION, FEATURE, PROFILE FROM {table} WHERE SEGMENT = ''")
+    profiles = {row[:2]: Profile.from_json(row[2]) for row in rows}
+    assert {key: str(list(profile.counts)) for key, profile in profiles.items()} == {
+        key: counts for key, (_, counts) in before.items()
+    }
+    assert profiles["GOOD", "COUNTY"].bins.categories == (
+        "100% County", "None", "St. Mary's", 'the "Old" Town', "Ü-\\Land %s",
+    )  # fmt: skip
+    assert profiles["WEAK", "score"].bins.edges == (0.4179222881793976, 0.5670174360275269)
+    assert {profile.bins.kind for profile in profiles.values()} == {"numeric", "categorical"}
+
+
+def test_events_are_counted_in_the_order_in_which_they_were_written(lab: Lab) -> None:
+    old = OldSchema.of(lab, FIRST)
+    table = old.name(tables.MODEL_EVENTS)
+    other = "SELECT EVENT_ID || '2', EVENT, 'other', MODEL_VERSION, PREVIOUS_VERSION, WEEK_START, REASON, GATE"
+    # Another model's, the other way round.
+    old.rows(f"INSERT INTO {table} {other}, RUN_ID, DATEADD(hour, -2 * HOUR(WRITTEN_AT), WRITTEN_AT) FROM {table}")
+    rejected = "MODEL_NAME = 'other' AND EVENT = 'REJECTED'"
+    old.rows(f"UPDATE {table} SET WRITTEN_AT = DATEADD(day, -1, WRITTEN_AT) WHERE {rejected}")
+    ensure_table(Watched(lab.connection), old.own_table(tables.MODEL_EVENTS))
+    rows = old.rows(f"SELECT MODEL_NAME, EVENT, MODEL_VERSION FROM {table} ORDER BY MODEL_NAME = 'other', SEQUENCE")
+    assert [row[1:] for row in rows] == [
+        ("PROMOTED", "WEAK"), ("PROMOTED", "GOOD"), ("REJECTED", "WEAK"),
+        ("REJECTED", "WEAK"), ("PROMOTED", "WEAK"), ("PROMOTED", "GOOD"),
+    ]  # fmt: skip
+    assert [row[0] for row in old.rows(f"SELECT SEQUENCE FROM {table} ORDER BY 1")] == [1, 1, 2, 2, 3, 3]
+
+
+def test_a_migration_that_dies_after_every_single_statement_is_finished_in_the_end(
+    lab: Lab, undisturbed: Undisturbed
+) -> None:
+    old = OldSchema.of(lab, FIRST)
+    done: list[str] = []
+    while dies_after_one_more(lab, old, done):
+        assert len(done) <= len(undisturbed.changes), "an attempt did something else"
+    assert len(done) == len(undisturbed.changes) >= 25
+    assert content(old) == undisturbed.content
+    assert versions(old) == undisturbed.versions
+
+
+def dies_after_one_more(lab: Lab, old: OldSchema, done: list[str]) -> bool:
+    """Migrate until one statement that no attempt has got to yet is through; False if there is none."""
+    before = len(done)
+
+    def die(text: str) -> None:
+        if len(done) > before:
+            raise Killed
+        if is_change(text) and text not in done:
+            done.append(text)
+
+    with suppress(Killed):
+        ensure_all(Watched(lab.connection, die), old)
+    return len(done) > before
+
+
+def is_change(statement: str) -> bool:
+    return statement.startswith(("ALTER", "UPDATE"))
+
+
+def test_whatever_another_session_is_faster_with_nothing_is_lost(lab: Lab, undisturbed: Undisturbed) -> None:
+    old = OldSchema.of(lab, FIRST)
+    faster = Watched(lab.connection)
+    overtaken: list[str] = []
+
+    def overtake(text: str) -> None:
+        # The other one finishes a table, each at another point of this one's work.
+        name = next((name for name in (*ORDER, PREDICTIONS) if f'"{name}"' in text and is_change(text)), None)
+        if name and name not in overtaken and sum(name in sent for sent in slower.sent) > 2 + len(overtaken):
+            overtaken.append(name)
+            if name == PREDICTIONS:
+                ensure_predictions(faster, old.own_table(name))
+            else:
+                ensure_table(faster, old.own_table(name))
+
+    slower = Watched(lab.connection, overtake)
+    ensure_all(slower, old)
+    assert overtaken == ORDER
+    assert content(old) == undisturbed.content
+
+
+def test_several_sessions_may_migrate_at_once(lab: Lab, undisturbed: Undisturbed) -> None:
+    old = OldSchema.of(lab, FIRST)
+    begin = threading.Barrier(3)
+
+    def migrate() -> None:
+        with lab.connect() as connection:
+            begin.wait()
+            ensure_all(Watched(connection), old)
+
+    with ThreadPoolExecutor(3) as pool:
+        for attempt in [pool.submit(migrate) for _ in range(3)]:
+            attempt.result()
+    assert content(old) == undisturbed.content
+    assert versions(old) == undisturbed.versions
+
+
+def test_a_table_of_a_newer_release_is_refused(lab: Lab) -> None:
+    old = OldSchema.of(lab, FIRST)
+    for name in (tables.DRIFT, tables.LOCKS, PREDICTIONS):
+        old.rows(f"ALTER TABLE {old.name(name)} SET COMMENT = 'Ours (snowmaker schema 99)'")
+    session = Watched(lab.connection)
+    for name in (tables.DRIFT, tables.LOCKS):
+        with pytest.raises(OwnTableError, match=f"{name}.* newer release.*99.*knows {tables.current_schema(name)}"):
+            ensure_table(session, old.own_table(name))
+        with pytest.raises(OwnTableError, match="upgrade Snowmaker"):
+            read_table(session, old.own_table(name), Statement(f"SELECT * FROM {old.own_table(name)}"))
+    with pytest.raises(OwnTableError, match=f"{PREDICTIONS}.* newer release"):
+        ensure_predictions(session, old.own_table(PREDICTIONS))
+    assert all(sent.startswith("SHOW") for sent in session.sent)
+
+
+def test_somebody_elses_table_is_left_alone(lab: Lab) -> None:
+    old = OldSchema.of(lab, FIRST)
+    old.rows(f"CREATE OR REPLACE TABLE {old.name(tables.DRIFT)} (WEEK_START DATE, AUTHOR VARCHAR)")
+    with pytest.raises(OwnTableError, match=r"no column MODEL_NAME.*no release of Snowmaker made it; rename it"):
+        ensure_table(Watched(lab.connection), old.own_table(tables.DRIFT))
+    assert columns_of(old, tables.DRIFT).keys() == {"WEEK_START", "AUTHOR"}
+
+
+def test_what_a_person_wrote_of_a_table_stays(lab: Lab) -> None:
+    old = OldSchema.of(lab, FIRST)
+    old.rows(f"ALTER TABLE {old.name(PREDICTIONS)} SET COMMENT = 'It''s 100% ours \\\\'")
+    session = Watched(lab.connection)
+    ensure_predictions(session, old.own_table(PREDICTIONS))
+    assert comments(old)[PREDICTIONS] == "It's 100% ours \\; snowmaker schema 2"
+
+
+def test_a_role_that_may_not_alter_the_table_is_told_what_to_do(lab: Lab) -> None:
+    old = OldSchema.of(lab, FIRST)
+    refusal = snowflake.connector.errors.ProgrammingError(
+        "SQL access control error: Insufficient privileges to operate on table", errno=3001
+    )
+
+    def refuse(text: str) -> None:
+        if is_change(text):
+            raise StatementError("snowflake_default", Statement(text), refusal)
+
+    with pytest.raises(OwnTableError, match=r"SNOWMAKER_DRIFT.*role.*'snowflake_default' may not alter it.*OWNERSHIP"):
+        ensure_table(Watched(lab.connection, refuse), old.own_table(tables.DRIFT))
+
+
+def test_an_error_that_does_not_go_away_is_told(lab: Lab) -> None:
+    old = OldSchema.of(lab, FIRST)
+    old.rows(f"ALTER TABLE {old.name(tables.BASELINES)} ALTER COLUMN BINS DROP NOT NULL")
+    old.rows(f"UPDATE {old.name(tables.BASELINES)} SET BINS = NULL WHERE FEATURE = 'score'")
+    with pytest.raises(StatementError, match=r"NULL result in a non-nullable column.*SET NOT NULL"):
+        ensure_table(Watched(lab.connection), old.own_table(tables.BASELINES))
+    assert columns_of(old, tables.BASELINES).keys() >= {"BINS", "COUNTS"}
