@@ -139,6 +139,7 @@ TEXTS: list[tuple[str, Any]] = [
     ("UNICODE('ä')", 228),
     ("LENGTH(12.50::FLOAT)::VARCHAR || ':' || LENGTH('äb')::VARCHAR(5)", "4:2"),
     ("(COUNT(*) OVER ())::VARCHAR || (ROW_NUMBER() OVER (ORDER BY 1))::TEXT", "11"),
+    ("SUM(HASH(1)) = HASH(1) AND SUM(HASH(1))::VARCHAR = HASH(1)::VARCHAR", True),
     ("LENGTH('ä')", 1),
     ("OCTET_LENGTH('ä')", 2),
     ("BIT_LENGTH('a')", 8),

@@ -49,7 +49,10 @@ def is_count_as_text(node: exp.Expression | None) -> bool:
 
 
 def _is_count(node: exp.Expression) -> bool:
-    return isinstance(node.this if isinstance(node, exp.Window) else node, _COUNTS)
+    call = node.this if isinstance(node, exp.Window) else node
+    if isinstance(call, exp.Sum):
+        return isinstance(call.this, exp.Cast) and call.this.to.this == _Type.BIGINT
+    return isinstance(call, _COUNTS)
 
 
 def _short(text: exp.Expression, to: exp.DataType) -> exp.Expression:
