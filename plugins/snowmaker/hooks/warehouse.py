@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
     from snowmaker.snowflake.identifiers import QualifiedName
 
+LOCK_SECONDS = 600
+"""How long a statement waits for somebody else's transaction. Snowmaker's are short; Snowflake would wait 12 hours."""
+
 _OBJECT_MISSING = 2003
+_LOCK_TIMED_OUT = 625
 _LOGIN_REFUSED = {250001, 390100, 390144, 390189, 390201, 390432}
 _KEY_BEGINNING = "-----BEGIN"
 
@@ -47,7 +51,7 @@ class WarehouseHook(SnowflakeHook):
         with closing(self._connect()) as connection:
             session = WarehouseSession(connection, self.get_conn_id())
             # A timestamp's day, and so its week, depends on the session's time zone.
-            session.execute(Statement("ALTER SESSION SET TIMEZONE = 'UTC'"))
+            session.execute(Statement(f"ALTER SESSION SET TIMEZONE = 'UTC' LOCK_TIMEOUT = {LOCK_SECONDS}"))
             try:
                 yield session
             finally:
@@ -179,6 +183,11 @@ class StatementError(WarehouseError):
     def object_is_missing(self) -> bool:
         """Whether the table, model or version does not exist, or may not be seen by the role."""
         return self.errno == _OBJECT_MISSING
+
+    @property
+    def lock_timed_out(self) -> bool:
+        """Whether somebody else's open transaction kept the statement from its rows for too long."""
+        return self.errno == _LOCK_TIMED_OUT
 
 
 def check_settings(conn_id: str, extra: dict[str, Any]) -> None:

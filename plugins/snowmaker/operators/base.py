@@ -12,7 +12,7 @@ from airflow.sdk import BaseOperator
 
 from snowmaker.exceptions import InputDataError, WarehouseError
 from snowmaker.hooks.own_tables import ensure_table
-from snowmaker.hooks.warehouse import StatementError, WarehouseHook
+from snowmaker.hooks.warehouse import LOCK_SECONDS, StatementError, WarehouseHook
 from snowmaker.input_check import check_columns
 from snowmaker.snowflake import tables
 from snowmaker.snowflake.source_rows import describe_columns
@@ -87,19 +87,28 @@ def replace_rows(
     :param lock: what only one may change at a time, e.g. a table's name
     :param holder: who changes it
     :param expected: how many rows the last statement must change
-    :raises WarehouseError: if it changes another number; nothing is written then
+    :raises WarehouseError: if it changes another number, or somebody else's transaction does not end; nothing is
+        written then
     """
     locks = table.sibling(tables.LOCKS)
     ensure_table(session, locks)
-    session.execute(tables.add_lock(locks, lock))
-    with session.transaction():
-        session.execute(tables.take_lock(locks, lock, holder))
-        for statement in statements:
-            changed = session.execute(statement)
-        if expected is not None and changed != expected:
-            raise WarehouseError(
-                f"{table.quoted}: {changed} rows were written where {expected} were expected; nothing is kept"
-            )
+    try:
+        session.execute(tables.add_lock(locks, lock))
+        with session.transaction():
+            session.execute(tables.take_lock(locks, lock, holder))
+            for statement in statements:
+                changed = session.execute(statement)
+            if expected is not None and changed != expected:
+                raise WarehouseError(
+                    f"{table.quoted}: {changed} rows were written where {expected} were expected; nothing is kept"
+                )
+    except StatementError as error:
+        if not error.lock_timed_out:
+            raise
+        raise WarehouseError(
+            f"{table.quoted}: another transaction has held its rows for {LOCK_SECONDS} seconds; nothing was written, "
+            f"try again. SHOW LOCKS tells which; of a client that died SELECT SYSTEM$ABORT_TRANSACTION(id) ends it"
+        ) from None
 
 
 def rewrite_rows(
