@@ -42,7 +42,8 @@ LOCK_SECONDS = 330
 LEASE_SECONDS = 20
 # A lease is waited for as long as some that die one after another, or many that work, may hold it.
 LEASE_WAIT_SECONDS = 120
-_LOCK_TIMED_OUT = 625
+# What Snowflake says to who has waited too long for a lock, and at once where twenty wait for it already.
+_LOCK_NOT_HAD = 625
 _ROUNDS = 20
 
 
@@ -312,15 +313,28 @@ def _ensure_lock(session: WarehouseSession, locks: QualifiedName, name: str) -> 
 
 
 def _take_lock(session: WarehouseSession, model: QualifiedName, locks: QualifiedName, lock: str, holder: str) -> None:
+    deadline = time.monotonic() + LOCK_SECONDS
+    while _changed(session, tables.take_lock(locks, lock, holder)) is None:
+        if time.monotonic() > deadline:
+            raise ModelBusyError(
+                f"model {model.quoted}: others have been deciding for {LOCK_SECONDS} seconds; nothing was decided, try "
+                f"again (SHOW LOCKS tells who)"
+            )
+        _wait_a_moment()
+
+
+def _changed(session: WarehouseSession, statement: Statement) -> int | None:
+    """Return how many rows a statement changed; None if it did not get a lock that it needs."""
     try:
-        session.execute(tables.take_lock(locks, lock, holder))
+        return session.execute(statement)
     except StatementError as error:
-        if error.errno != _LOCK_TIMED_OUT:
+        if error.errno != _LOCK_NOT_HAD:
             raise
-        raise ModelBusyError(
-            f"model {model.quoted}: somebody else has been deciding about its versions for {LOCK_SECONDS} seconds; "
-            f"nothing was decided, try again (SHOW LOCKS tells who)"
-        ) from None
+        return None
+
+
+def _wait_a_moment() -> None:
+    time.sleep(random.uniform(0.1, 0.3))  # noqa: S311
 
 
 @contextmanager
@@ -333,13 +347,13 @@ def _lease(session: WarehouseSession, model: QualifiedName, run: str) -> Iterato
 
     def take() -> None:
         deadline = time.monotonic() + LEASE_WAIT_SECONDS
-        while not session.execute(tables.take_lease(locks, name, holder, LEASE_SECONDS)):
+        while not _changed(session, tables.take_lease(locks, name, holder, LEASE_SECONDS)):
             if time.monotonic() > deadline:
                 raise ModelBusyError(
                     f"model {model.quoted}: the decision is on record, but others have been making its registry follow "
                     f"for {LEASE_WAIT_SECONDS} seconds; try again"
                 )
-            time.sleep(random.uniform(0.1, 0.3))  # noqa: S311
+            _wait_a_moment()
 
     try:
         yield take

@@ -80,7 +80,10 @@ class PromoteModelOperator(WarehouseOperator):
             outcome = promote(session, model, verdict.challenger, expected=verdict.champion, **told)
         previous, champion = outcome.event.previous, outcome.state.champion_name
         if champion != verdict.challenger:
-            self.log.warning("%s was promoted by this run, but %s is champion by now", verdict.challenger, champion)
+            self.log.warning(
+                "This run promoted %s, but %s is champion by now, and stays; DAG rollback_model can go back to %s",
+                *(verdict.challenger, champion, verdict.challenger),
+            )
         self.log.info("Champion of %s: %s (before: %s)", model.quoted, verdict.challenger, previous)
         return {"champion": verdict.challenger, "previous": previous}
 

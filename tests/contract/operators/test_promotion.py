@@ -11,6 +11,7 @@ from unittest import mock
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 from sklearn.metrics import f1_score, roc_auc_score
+from snowflake.connector.errors import ProgrammingError
 
 from snowmaker.exceptions import (
     ChallengerRejectedError,
@@ -23,7 +24,7 @@ from snowmaker.exceptions import (
 )
 from snowmaker.hooks import model_life
 from snowmaker.hooks.model_registry import read_state
-from snowmaker.hooks.warehouse import WarehouseHook, WarehouseSession
+from snowmaker.hooks.warehouse import StatementError, WarehouseHook, WarehouseSession
 from snowmaker.operators.promotion import PromoteModelOperator
 from snowmaker.snowflake.identifiers import QualifiedName
 from snowmaker.snowflake.statement import Statement
@@ -263,13 +264,33 @@ def test_who_waits_too_long_for_another_to_decide_is_told_and_has_decided_nothin
     lab.rows("BEGIN")
     lab.rows(f"UPDATE {lab.name('SNOWMAKER_LOCKS')} SET HOLDER = 'x' WHERE NAME = %s", f"promotion {model.name}")
     try:
-        with pytest.raises(ModelBusyError, match=r"somebody else has been deciding .* nothing was decided"):
+        with pytest.raises(ModelBusyError, match=r"others have been deciding .* nothing was decided"):
             model.promote(verdict, WEEK)
     finally:
         lab.rows("ROLLBACK")
     assert len(model.events()) == 1
     model.promote(verdict, WEEK)
     assert champion_of(model) == "GOOD"
+
+
+def test_who_is_sent_away_because_too_many_wait_for_the_lock_comes_again(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, sent_away = WarehouseSession._run, []
+
+    def send_away(session: WarehouseSession, statement: Statement) -> Any:
+        # Both who decides and who makes the registry follow.
+        if statement.text.startswith("UPDATE") and len(sent_away) < 2 and statement.values not in sent_away:
+            sent_away.append(statement.values)
+            told = ProgrammingError("aborted because the number of waiters exceeds the 20 statements limit", 625)
+            raise StatementError(session.conn_id, statement, told)
+        return run(session, statement)
+
+    monkeypatch.setattr(WarehouseSession, "_run", send_away)
+    model.make_champion("GOOD", WEEK)
+    assert len(sent_away) == 2
+    assert champion_of(model) == "GOOD"
+    assert len(model.events()) == 2
 
 
 def test_who_lost_the_lock_because_its_transaction_was_ended_decides_nothing(model: Model) -> None:
