@@ -88,8 +88,8 @@ def _join_bins_and_counts(table: QualifiedName) -> Statement:
     )
 
 
-_EVERY_ROW = "VARCHAR NOT NULL DEFAULT ''"
-_OURS = f"VARCHAR NOT NULL DEFAULT '{SNOWMAKER_ENGINE}'"
+_EVERY_ROW = "VARCHAR DEFAULT '' NOT NULL"
+_OURS = f"VARCHAR DEFAULT '{SNOWMAKER_ENGINE}' NOT NULL"
 # By table the migrations to version 2, 3, … The defaults let a task of the release before, which runs on meanwhile,
 # write its rows.
 MIGRATIONS: dict[str, tuple[Migration, ...]] = {
@@ -112,7 +112,7 @@ MIGRATIONS: dict[str, tuple[Migration, ...]] = {
                 "SEGMENT": _EVERY_ROW,
                 "CLASS": _EVERY_ROW,
                 "REFERENCE": "FLOAT",
-                "IS_ESTIMATE": "BOOLEAN NOT NULL DEFAULT FALSE",
+                "IS_ESTIMATE": "BOOLEAN DEFAULT FALSE NOT NULL",
                 "ENGINE": _OURS,
             },
             relaxed=("VERDICT",),
@@ -124,7 +124,7 @@ MIGRATIONS: dict[str, tuple[Migration, ...]] = {
             computed={"SEQUENCE": ("NUMBER", _count_events)},
         ),
     ),
-    PREDICTIONS: (Migration(added={"IS_SHADOW": "BOOLEAN NOT NULL DEFAULT FALSE"}),),
+    PREDICTIONS: (Migration(added={"IS_SHADOW": "BOOLEAN DEFAULT FALSE NOT NULL"}),),
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.cursor import SnowflakeCursor
+from snowflake.connector.errors import ProgrammingError
 from snowflake_support import fresh, refused
 
 
@@ -74,6 +75,20 @@ def test_columns_are_added_dropped_renamed_and_changed(cursor: SnowflakeCursor) 
     assert described(cursor, "t") == expected
     assert cursor.execute("DESC TABLE t").fetchall()[2][9] == "three letters"
     assert cursor.execute("SELECT * FROM t").fetchall() == [(1, "x", None)]
+
+
+def test_a_column_that_is_added_fills_the_rows_there_are(cursor: SnowflakeCursor) -> None:
+    cursor.execute("CREATE TABLE t AS SELECT 1 AS a")
+    cursor.execute("ALTER TABLE t ADD COLUMN b BOOLEAN DEFAULT FALSE NOT NULL")
+    cursor.execute("ALTER TABLE t ADD COLUMN IF NOT EXISTS c VARCHAR")
+    cursor.execute("ALTER TABLE t ADD COLUMN IF NOT EXISTS c VARCHAR")
+    assert cursor.execute("SELECT * FROM t").fetchall() == [(1, False, None)]
+    with pytest.raises(ProgrammingError):
+        cursor.execute("ALTER TABLE t ALTER COLUMN c SET NOT NULL")
+    for rest in ("d BOOLEAN DEFAULT TRUE", "d INT IDENTITY", "d INT UNIQUE", "b BOOLEAN DEFAULT FALSE"):
+        with pytest.raises(ProgrammingError):
+            cursor.execute(f"ALTER TABLE t ADD COLUMN IF NOT EXISTS {rest}")
+    assert described(cursor, "t")[1:] == [("B", "BOOLEAN", "N"), ("C", "VARCHAR(16777216)", "Y")]
 
 
 def test_tables_swap_and_rename(cursor: SnowflakeCursor) -> None:

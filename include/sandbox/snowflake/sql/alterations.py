@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from include.sandbox.snowflake.errors import not_found, unsupported
+from include.sandbox.snowflake.errors import not_found, syntax_error, unsupported
 from include.sandbox.snowflake.results import DONE, Result, status
 from include.sandbox.snowflake.sql import facts
 from include.sandbox.snowflake.sql.definitions import cluster_text, set_property
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from include.sandbox.snowflake.sql.facts import Facts, TableKey
 
 _OURS = (exp.AlterSet, exp.ClusterProperty, exp.SwapTable)
+# What a column that is added IF NOT EXISTS cannot have (docs, ALTER TABLE).
+_ALWAYS_ADDED = (
+    exp.DefaultColumnConstraint,
+    exp.AutoIncrementColumnConstraint,
+    exp.GeneratedAsIdentityColumnConstraint,
+    exp.UniqueColumnConstraint,
+    exp.PrimaryKeyColumnConstraint,
+    exp.Reference,
+)
 
 
 def own(expression: exp.Expression, session: Session) -> Result | None:
@@ -26,6 +35,9 @@ def own(expression: exp.Expression, session: Session) -> Result | None:
     if not isinstance(expression, exp.Alter):
         return None
     actions = expression.args["actions"]
+    for column in actions:
+        if isinstance(column, exp.ColumnDef) and column.args.get("exists") and column.find(*_ALWAYS_ADDED):
+            raise syntax_error(f"column {column.name} cannot be added IF NOT EXISTS with a DEFAULT or a key")
     comments = [a for a in actions if isinstance(a, exp.AlterColumn) and a.args.get("comment")]
     if not comments and not isinstance(actions[0], _OURS):
         return None
