@@ -28,9 +28,12 @@ def get_provider_info() -> dict[str, Any]:
                     f"snowmaker.operators.{module}"
                     for module in (
                         "alert",
+                        "approval",
                         "baseline",
                         "choice",
                         "drift",
+                        "evaluation",
+                        "explain",
                         "log_model",
                         "monitor",
                         "monitor_comparison",
@@ -39,8 +42,11 @@ def get_provider_info() -> dict[str, Any]:
                         "performance",
                         "promotion",
                         "report",
+                        "retention",
+                        "rollback",
                         "sagemaker",
                         "scoring",
+                        "shadow",
                         "training_set",
                     )
                 ],

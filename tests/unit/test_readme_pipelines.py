@@ -14,7 +14,9 @@ from airflow.sdk import DAG
 from snowmaker.pipeline import Pipeline
 
 REPOSITORY = Path(__file__).parents[2]
-MONITORING = (REPOSITORY / "include" / "pipelines" / "MONITORING.md").read_text()
+MONITORING, VERSIONS = (
+    (REPOSITORY / "include" / "pipelines" / f"{page}.md").read_text() for page in ("MONITORING", "VERSIONS")
+)
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -23,7 +25,7 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 WHOLE, *PARTS = blocks((REPOSITORY / "README.md").read_text(), "yaml")
-PARTS += blocks(MONITORING, "yaml")
+PARTS += [*blocks(MONITORING, "yaml"), *blocks(VERSIONS, "yaml")]
 
 
 def merge(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
