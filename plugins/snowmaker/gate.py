@@ -169,13 +169,17 @@ class GateVerdict:
     def _fitting(self, room: int) -> set[int]:
         """Return the places of the rules that matter most, as many as there is room for."""
 
-        def slack(place: int) -> tuple[bool, bool, bool, float]:
+        def weight(place: int) -> tuple[bool, bool, bool, float]:
             rule = self.rules[place]
             reached = rule.high if rule.segment else rule.value
-            return rule.passed, bool(rule.segment), not rule.is_judged, (reached or 0) - rule.bound
+            return bool(rule.segment), rule.passed, not rule.is_judged, (reached or 0) - rule.bound
 
+        places = sorted(range(len(self.rules)), key=weight)
+        # One that is not met comes first: without it the verdict would read as another.
+        unmet = next((place for place in places if not self.rules[place].passed), None)
+        places.sort(key=lambda place: place != unmet)
         kept: set[int] = set()
-        for place in sorted(range(len(self.rules)), key=slack):
+        for place in places:
             room -= len(json.dumps(self.rules[place].to_dict())) + 2
             if room < 0 and kept:
                 break
