@@ -15,16 +15,19 @@ from bench import (
     loop,
     parse,
     performance,
+    promotion,
     read,
     server,
     submit,
     training,
+    weekly,
     wide,
 )
 from bench.figure import Figure
 
 RESULTS = Path(__file__).parents[2] / ".bench" / "results.json"
 BENCHMARKS = {
+    "backfill": weekly.measure_backfill,
     "drift": drift.measure,
     "frames": frames.measure,
     "hysteresis": hysteresis.measure,
@@ -33,10 +36,12 @@ BENCHMARKS = {
     "loop": loop.measure,
     "parse": parse.measure,
     "performance": performance.measure,
+    "promotion": promotion.measure,
     "read": read.measure,
     "server": server.measure,
     "submit": submit.measure,
     "training": training.measure,
+    "weekly": weekly.measure,
     "wide": wide.measure,
 }
 
