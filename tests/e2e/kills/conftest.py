@@ -35,5 +35,5 @@ def deployment(environment: Environment) -> Iterator[Deployment]:
 
 @pytest.fixture(scope="package")
 def weekly_loop(deployment: Deployment, environment: Environment) -> Loop:
-    deployment.api.wait_for_dags({loop.SCORE, loop.RETRAIN}, 60)
+    deployment.api.wait_for_dags({loop.SCORE, loop.RETRAIN, loop.ROLL_BACK}, 60)
     return Loop(deployment, environment)

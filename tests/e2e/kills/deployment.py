@@ -69,6 +69,11 @@ class Person(PersonsApi):
     def mark_run(self, dag_id: str, run_id: str, state: str) -> None:
         self._send("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", json={"state": state})
 
+    def last_log(self, dag_id: str, run_id: str, task_id: str) -> str:
+        """Return the log of a task's last attempt."""
+        (tried,) = (task["try_number"] for task in self.tasks(dag_id, run_id) if task["task_id"] == task_id)
+        return self.log(dag_id, run_id, task_id, tried)
+
     def backfill(self, dag_id: str, first: date, last: date, *, again: bool) -> None:
         """Run a DAG for the past, also for what has run already if so told; three runs at once."""
         body = {

@@ -20,7 +20,7 @@ from include.demo.local_airflow import REPOSITORY
 from .deployment import Deployment
 
 NAME = "loop"
-SCORE, RETRAIN = f"score_{NAME}", f"retrain_{NAME}"
+SCORE, RETRAIN, ROLL_BACK = f"score_{NAME}", f"retrain_{NAME}", "rollback_model"
 WEEKS, ROWS = 30, 60
 FIRST_MODEL_WEEK = 8
 UNDER_WAY = ("queued", "running")
@@ -78,7 +78,7 @@ class Loop:
         with self.environment.connect() as connection:
             self.first_week = load(connection)
         self.backfilled: set[date] = set()
-        self._retrained = 0
+        self._retrained = self._rolled_back = 0
         self._has_champion = False
 
     def week(self, number: int) -> date:
@@ -86,10 +86,16 @@ class Loop:
         return self.first_week + timedelta(weeks=number - 1)
 
     def keep_busy(self, *, weeks: int, retrainings: int) -> None:
-        """Ask for a retraining, up to so many, and for a backfill of so many weeks; one of each at a time."""
+        """Ask for a retraining, up to so many, and for a backfill of so many weeks; one of each at a time.
+
+        After every second retraining the model is rolled back, perhaps while the next one is judged.
+        """
         with suppress(httpx.HTTPError):
             if self._retrained < retrainings and not self._under_way(RETRAIN):
                 self._retrain()
+            if self._retrained > 2 * self._rolled_back + 2 and not self._under_way(ROLL_BACK):
+                self._rolled_back += 1
+                self._trigger(ROLL_BACK, {"pipeline": NAME, "reason": "none"}, self._rolled_back)
             if self.has_champion() and not self._under_way(SCORE) and not self.api.active_backfills(SCORE):
                 self.api.pause(SCORE, paused=False)
                 self._backfill(weeks)
@@ -112,7 +118,7 @@ class Loop:
 
         def is_over() -> bool:
             with suppress(httpx.HTTPError):
-                return not any(self._under_way(dag_id) for dag_id in (SCORE, RETRAIN))
+                return not any(self._under_way(dag_id) for dag_id in (SCORE, RETRAIN, ROLL_BACK))
             return False
 
         until(is_over, seconds, "the end of all runs")
@@ -132,10 +138,13 @@ class Loop:
         weeks = WEEKS - FIRST_MODEL_WEEK - 2
         number, window = FIRST_MODEL_WEEK + self._retrained % weeks, 3 + self._retrained // weeks
         conf = {"week": str(self.week(number)), "window_weeks": window, "reason": f"retraining {self._retrained + 1}"}
-        self.api.pause(RETRAIN, paused=False)
-        with suppress(RuntimeError):  # what was asked for by a try whose answer was lost
-            self.api.trigger(RETRAIN, conf, f"manual__{self._retrained + 1:03}")
+        self._trigger(RETRAIN, conf, self._retrained + 1)
         self._retrained += 1
+
+    def _trigger(self, dag_id: str, conf: dict[str, Any], number: int) -> None:
+        self.api.pause(dag_id, paused=False)
+        with suppress(RuntimeError):  # an earlier try, whose answer was lost, has done it
+            self.api.trigger(dag_id, conf, f"manual__{number:03}")
 
     def _backfill(self, weeks: int) -> None:
         first = WEEKS - weeks

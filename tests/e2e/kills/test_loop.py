@@ -1,6 +1,7 @@
 """Processes killed with SIGKILL while weeks are backfilled and models retrained: all is as if nobody had died.
 
-``SNOWMAKER_KILL_SEED`` chooses who dies when; a failing test tells the seed it ran with.
+``SNOWMAKER_KILL_SEED`` chooses who dies when, and a failing test tells it; ``SNOWMAKER_KILLS``: how many die in the
+long test.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from .loop_truth import Truth
 pytestmark = pytest.mark.e2e
 
 SEED = os.environ.get("SNOWMAKER_KILL_SEED", "1")
+MANY = int(os.environ.get("SNOWMAKER_KILLS", "100"))
 # The shortest and the longest time between one kill's repair and the next kill.
 PAUSE_SECONDS = (0.5, 7.0)
 # Those whose death is noticed at once, not by heartbeats that are missing.
@@ -101,7 +103,7 @@ def test_a_few_deaths_change_nothing(deployment: Deployment, weekly_loop: Loop) 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_a_hundred_deaths_change_nothing(deployment: Deployment, weekly_loop: Loop) -> None:
-    play(deployment, weekly_loop, (*VICTIMS, *SERVERS), 100, weeks=16, retrainings=1000)
+    play(deployment, weekly_loop, (*VICTIMS, *SERVERS), MANY, weeks=16, retrainings=1000)
 
 
 def play(deployment: Deployment, loop: Loop, victims: Sequence[str], number: int, **asked: int) -> None:
