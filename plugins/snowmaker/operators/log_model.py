@@ -203,6 +203,7 @@ class LogModelOperator(WarehouseOperator):
                 "artefact_uri": self.artefact_uri,
                 "training_job": self.training_job,
                 "training_table": self.training_table,
+                "trained_from": artefact.card["window"]["train"][0],
                 "trained_up_to": artefact.card["window"]["train"][-1],
                 "holdout": artefact.card["window"]["holdout"],
                 "code_commit": artefact.card.get("code_commit") or code_commit(context),

@@ -47,6 +47,7 @@ def test_a_version_tells_its_metrics_and_where_it_is_from(lab: Lab, model: Model
         "artefact_uri": uri,
         "training_job": "job-7",
         "training_table": "T7",
+        "trained_from": str(WEEKS[0]),
         "trained_up_to": str(WEEKS[3]),
         "holdout": [str(WEEKS[4])] * 2,
         "code_commit": "c0ffee",
