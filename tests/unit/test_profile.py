@@ -84,3 +84,23 @@ def test_bins_are_never_more_than_quantiles_ask_for(quantiles: list[float]) -> N
 def test_counts_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="3 counts do not fit 4 bins"):
         Profile(Bins.numeric([1.0, 2.0]), (1, 2, 3))
+
+
+def test_a_boolean_that_was_taken_for_a_number_is_told_apart() -> None:
+    taken = Profile(Bins(edges=(0.0, 0.3, 1.0)), (5, 0, 7, 0, 2), weeks=3)
+    assert taken.as_boolean() == Profile(Bins.boolean(), (5, 7, 0, 2), weeks=3)
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        Profile(Bins(edges=(1.0,)), (12, 0, 2)),
+        Profile(Bins(edges=(-1.0, 0.0, 1.0)), (0, 5, 7, 0, 2)),
+        Profile(Bins(), (12, 2)),
+        Profile(Bins.boolean(), (5, 7, 0, 2)),
+        Profile(Bins.categorical(["0", "1"]), (5, 7, 0, 2)),
+    ],
+    ids=["both in one bin", "no boolean", "constant", "told apart already", "text"],
+)
+def test_what_cannot_be_told_apart_stays(profile: Profile) -> None:
+    assert profile.as_boolean() is profile
