@@ -8,29 +8,26 @@ one leaves them to the next: see ``settle``.
 from __future__ import annotations
 
 import logging
-import random
 import time
 import uuid
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from snowmaker.decisions import check_promotion, check_retirement, rollback_target
-from snowmaker.exceptions import ModelBusyError, WarehouseError
+from snowmaker.exceptions import ModelBusyError
+from snowmaker.hooks.locks import ensure_lock, lease, take_lock, wait_a_moment
 from snowmaker.hooks.model_registry import carry_out, read_state
 from snowmaker.hooks.own_tables import ensure_table
 from snowmaker.hooks.warehouse import StatementError
 from snowmaker.model_events import Event, EventKind, event_id
 from snowmaker.registry_plan import plan
 from snowmaker.snowflake import registry, tables
-from snowmaker.snowflake.statement import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from snowmaker.champion import ModelState
     from snowmaker.hooks.warehouse import WarehouseSession
-    from snowmaker.registry_plan import Step
     from snowmaker.snowflake.identifiers import QualifiedName
     from snowmaker.week import Week
 
@@ -40,11 +37,8 @@ log = logging.getLogger(__name__)
 LOCK_SECONDS = 330
 # Longer than the statements of one round take. One who died holds the registry up for so long.
 LEASE_SECONDS = 20
-# A lease is waited for as long as some that die one after another, or many that work, may hold it.
+# As long as some that die one after another, or many that work, may hold the lease.
 LEASE_WAIT_SECONDS = 120
-# What Snowflake says to who has waited too long for a lock, and at once where twenty wait for it already.
-_LOCK_NOT_HAD = 625
-_ROUNDS = 20
 
 
 @dataclass(frozen=True)
@@ -214,29 +208,41 @@ def settle(session: WarehouseSession, model: QualifiedName, *, run: str) -> Mode
 
     :param run: who settles
     :return: events and registry at the end
-    :raises ModelBusyError: if another holds the lease for too long, or the registry does not follow; try again
+    :raises ModelBusyError: if others hold the lease, or change the registry, for too long; try again
     """
     state = read_state(session, model)
     if not plan(state):
         return state
-    with _lease(session, model, run) as renew:
-        for _ in range(_ROUNDS):
-            renew()
+    locks, name = model.sibling(tables.LOCKS), f"registry {model.quoted}"
+    ensure_lock(session, locks, name, wait_seconds=LOCK_SECONDS)
+    deadline = time.monotonic() + LEASE_WAIT_SECONDS
+    # Model DDL commits a transaction, so a lock of one is of no use here.
+    with lease(session, locks, name, _holder(run), seconds=LEASE_SECONDS) as take_lease:
+        while plan(state):
+            if take_lease():
+                _follow(session, model)
+            else:
+                wait_a_moment()
             state = read_state(session, model)
-            steps = plan(state)
-            if not steps:
-                return state
-            _carry_out_all(session, model, steps)
-    raise ModelBusyError(
-        f"the registry of model {model.quoted} does not follow its events; still to do: "
-        f"{'; '.join(str(step) for step in plan(state))}; see who else changes it, and try again"
-    )
+            if plan(state) and time.monotonic() > deadline:
+                raise ModelBusyError(
+                    f"model {model.quoted}: the decision is on record, but its registry has not followed for "
+                    f"{LEASE_WAIT_SECONDS} seconds, for others change it; try again"
+                )
+    return state
 
 
-def _carry_out_all(session: WarehouseSession, model: QualifiedName, steps: Sequence[Step]) -> None:
-    for step in steps:
-        carry_out(session, model, step)
-        log.info("Model %s: %s", model.quoted, step)
+def _follow(session: WarehouseSession, model: QualifiedName) -> None:
+    # What was read before the lease was had may be old.
+    steps = plan(read_state(session, model))
+    try:
+        for step in steps:
+            carry_out(session, model, step)
+            log.info("Model %s: %s", model.quoted, step)
+    except StatementError:
+        # Somebody else may have changed what the plan was made from.
+        if plan(read_state(session, model)) == steps:
+            raise
 
 
 # ---- one decision at a time ----------------------------------------------------------------------
@@ -274,11 +280,14 @@ def _decide(
 ) -> None:
     events, locks, lock = model.sibling(tables.MODEL_EVENTS), model.sibling(tables.LOCKS), f"promotion {model.quoted}"
     ensure_table(session, events)
-    _ensure_lock(session, locks, lock)
-    # Not the run's name alone: an earlier attempt of it may still be alive somewhere.
-    holder = f"{run} {uuid.uuid4().hex}"
+    ensure_lock(session, locks, lock, wait_seconds=LOCK_SECONDS)
+    holder = _holder(run)
     with session.transaction():
-        _take_lock(session, model, locks, lock, holder)
+        if not take_lock(session, locks, lock, holder, wait_seconds=LOCK_SECONDS):
+            raise ModelBusyError(
+                f"model {model.quoted}: others have been deciding for {LOCK_SECONDS} seconds; nothing was decided, try "
+                f"again (SHOW LOCKS tells who)"
+            )
         state = read_state(session, model)
         for place, decision in enumerate(choose(state), start=state.events[-1].sequence + 1 if state.events else 1):
             values = {
@@ -302,62 +311,10 @@ def _decide(
                 )
 
 
+def _holder(run: str) -> str:
+    # Not the run's name alone: an earlier attempt of it may still be alive somewhere.
+    return f"{run} {uuid.uuid4().hex}"
+
+
 def _event_id(model: QualifiedName, run: str, *told_by: str) -> str:
     return event_id(*told_by, model.quoted, run)
-
-
-def _ensure_lock(session: WarehouseSession, locks: QualifiedName, name: str) -> None:
-    ensure_table(session, locks)
-    session.execute(Statement(f"ALTER SESSION SET LOCK_TIMEOUT = {LOCK_SECONDS}"))
-    session.execute(tables.add_lock(locks, name))
-
-
-def _take_lock(session: WarehouseSession, model: QualifiedName, locks: QualifiedName, lock: str, holder: str) -> None:
-    deadline = time.monotonic() + LOCK_SECONDS
-    while _changed(session, tables.take_lock(locks, lock, holder)) is None:
-        if time.monotonic() > deadline:
-            raise ModelBusyError(
-                f"model {model.quoted}: others have been deciding for {LOCK_SECONDS} seconds; nothing was decided, try "
-                f"again (SHOW LOCKS tells who)"
-            )
-        _wait_a_moment()
-
-
-def _changed(session: WarehouseSession, statement: Statement) -> int | None:
-    """Return how many rows a statement changed; None if it did not get a lock that it needs."""
-    try:
-        return session.execute(statement)
-    except StatementError as error:
-        if error.errno != _LOCK_NOT_HAD:
-            raise
-        return None
-
-
-def _wait_a_moment() -> None:
-    time.sleep(random.uniform(0.1, 0.3))  # noqa: S311
-
-
-@contextmanager
-def _lease(session: WarehouseSession, model: QualifiedName, run: str) -> Iterator[Callable[[], None]]:
-    """Let one at a time make the registry follow; gives the function that takes the lease, or takes it for longer."""
-    # Model DDL commits a transaction, so this lock cannot be one.
-    locks, name = model.sibling(tables.LOCKS), f"registry {model.quoted}"
-    holder = f"{run} {uuid.uuid4().hex}"
-    _ensure_lock(session, locks, name)
-
-    def take() -> None:
-        deadline = time.monotonic() + LEASE_WAIT_SECONDS
-        while not _changed(session, tables.take_lease(locks, name, holder, LEASE_SECONDS)):
-            if time.monotonic() > deadline:
-                raise ModelBusyError(
-                    f"model {model.quoted}: the decision is on record, but others have been making its registry follow "
-                    f"for {LEASE_WAIT_SECONDS} seconds; try again"
-                )
-            _wait_a_moment()
-
-    try:
-        yield take
-    finally:
-        # It ends by itself where the connection is gone.
-        with suppress(WarehouseError):
-            session.execute(tables.release_lease(locks, name, holder))

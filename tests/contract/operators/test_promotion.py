@@ -243,7 +243,7 @@ def test_the_registry_waits_for_who_makes_it_follow_and_not_for_one_who_died(
         f"INSERT INTO {locks} SELECT %s, 'other run', DATEADD(second, 60, SYSDATE()) UNION ALL SELECT %s, NULL, NULL",
         *(name, name),
     )
-    with pytest.raises(ModelBusyError, match="the decision is on record, but others have been making its registry"):
+    with pytest.raises(ModelBusyError, match="the decision is on record, but its registry has not followed"):
         model.promote(verdict, WEEK, context)
     assert model.champion == "WEAK"
     # A lease of another model is none of this one's.
