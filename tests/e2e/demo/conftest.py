@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from running_demo import RunningDemo
 
+from demo.decisions import Decisions, write_bundle
 from demo.deployment import Deployment, PersonsApi
 from include.demo.environment import Environment
 from include.demo.local_airflow import LocalAirflow
@@ -53,10 +54,19 @@ def deployment(second_run: RunningDemo) -> Iterator[Deployment]:
     with ExitStack() as stack:
         environment = Environment.start(second_run.state, any_port=True)
         stack.callback(environment.stop)
-        airflow = LocalAirflow(second_run.home, free_port(), environment.airflow_variables())
+        # Silence is heard within a second.
+        variables = {"AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "1", **environment.airflow_variables()}
+        bundle = write_bundle(second_run.folder / "bundle")
+        airflow = LocalAirflow(second_run.home, free_port(), variables, bundle)
         stack.callback(processes.stop)
         airflow.start(processes)
         api = PersonsApi(airflow.url)
         api.wait_until_healthy(processes, 120)
         api.wait_for_dags({"score_mortgage", "retrain_mortgage"}, 90)
         yield Deployment(environment, airflow, api)
+
+
+@pytest.fixture(scope="package")
+def decisions(deployment: Deployment) -> Decisions:
+    """A model whose versions people decide of."""
+    return Decisions.begin(deployment)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 from running_demo import until
 
 from include.demo.environment import Environment
@@ -35,6 +37,18 @@ class PersonsApi(AirflowApi):
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries"
         keys = [entry["key"] for entry in self._get(path, limit=100)["xcom_entries"]]
         return {key: self._get(f"{path}/{key}")["value"] for key in keys}
+
+    def approval(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
+        """Return what a task asks a person."""
+        return self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails")
+
+    def answer(self, dag_id: str, run_id: str, task_id: str, chosen: str, note: str | None) -> None:
+        """Answer what a task asks."""
+        body = {"chosen_options": [chosen], "params_input": {"note": note}}
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
+        with suppress(httpx.HTTPStatusError):
+            # Somebody else has answered, or time has.
+            self._send("PATCH", path, json=body)
 
     def first_log(self, dag_id: str, run_id: str, task_id: str) -> str:
         """Return the log of a task's first attempt."""

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import r2_score, roc_auc_score
 
+from demo.decisions import APPROVED_PIPELINE, answer_when_asked
 from demo.deployment import Deployment, PersonsApi
 from include.datasets.churn import CHURN, churn_chance
 from include.datasets.generator import Generator
@@ -138,6 +139,8 @@ class Runs:
             api.pause(f"{kind}_{example.name}", paused=False)
             week = example.monday(week_of(example))
             ids[example.name] = api.trigger(f"{kind}_{example.name}", {"week": week})
+        if kind == "retrain":
+            answer_when_asked(api, f"{kind}_{APPROVED_PIPELINE}", ids[APPROVED_PIPELINE], "Approve", "as good as told")
         states = {name: api.wait(f"{kind}_{name}", run_id, seconds) for name, run_id in ids.items()}
         runs = cls(api, kind, ids)
         assert set(states.values()) == {"success"}, {name: runs.states(name) for name in ids}

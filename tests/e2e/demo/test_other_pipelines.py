@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
+from demo.decisions import APPROVED_PIPELINE
 from demo.deployment import Deployment
 from demo.other_pipelines import EXAMPLES, Example, Runs
 from include.datasets.churn import CHURN
@@ -53,6 +54,16 @@ def test_the_first_version_becomes_champion(deployment: Deployment, retrained: R
         f"SELECT EVENT, MODEL_VERSION FROM ML.{example.schema}.SNOWMAKER_MODEL_EVENTS ORDER BY SEQUENCE"
     )
     assert events == [("NOMINATED", promoted["champion"]), ("PROMOTED", promoted["champion"])]
+
+
+def test_the_person_who_approved_it_is_on_record(deployment: Deployment, retrained: Runs) -> None:
+    (example,) = (one for one in EXAMPLES if one.name == APPROVED_PIPELINE)
+    told = deployment.query(
+        f"SELECT DECIDED_BY, DECISION FROM ML.{example.schema}.SNOWMAKER_MODEL_EVENTS WHERE EVENT = 'PROMOTED'"
+    )
+    assert told == [("Anonymous", "as good as told")]
+    others = {name: states for name in retrained.ids if "approve" in (states := retrained.states(name))}
+    assert others.keys() == {APPROVED_PIPELINE}
 
 
 def test_the_holdout_is_predicted_nearly_as_well_as_can_be(retrained: Runs, example: Example) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from running_demo import until
 
-from demo.deployment import RETRAIN, SCORE, Deployment
+from demo.decisions import ASK, PIPELINE, ROLLBACK, Decisions
+from demo.deployment import ENDED, RETRAIN, SCORE, Deployment
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -95,6 +96,53 @@ def test_the_graph_shows_the_retraining(page: Page) -> None:
     for task in RETRAINING_TASKS:
         page.locator(".react-flow__node").filter(has_text=task).first.wait_for()
     assert page.locator(".react-flow__edge").count() >= len(RETRAINING_TASKS)
+
+
+def test_a_challenger_is_approved_on_its_page(page: Page, decisions: Decisions) -> None:
+    api, run_id = decisions.deployment.api, decisions.ask("V6")
+
+    def approved() -> bool:
+        if api.run(ASK, run_id)["state"] in ENDED:
+            return True
+        (task,) = (task for task in api.tasks(ASK, run_id) if task["task_id"] == "approve")
+        if task["state"] == "awaiting_input":
+            approve_on_its_page(page, run_id)
+        return False
+
+    # Airflow may ask again who answers in the first seconds.
+    until(approved, 120, f"the end of {run_id}")
+    assert api.run(ASK, run_id)["state"] == "success"
+    ((event, version, _, *decided),) = decisions.events(run_id)
+    assert (event, version, decided) == ("PROMOTED", "V6", ["Anonymous", "seen with my own eyes", None])
+
+
+def test_the_rollback_s_form_goes_back(page: Page, decisions: Decisions) -> None:
+    api, before = decisions.deployment.api, decisions.champion
+    known = {run["dag_run_id"] for run in api.runs(ROLLBACK)}
+    form = open_form(page, ROLLBACK)
+    trigger = form.get_by_role("button", name=re.compile("^Trigger"))
+    assert trigger.is_disabled(), "pipeline and reason are missing"
+    assert form.locator("input[name=element_target]").input_value() == "previous"
+    form.get_by_text("Select Value").click()
+    page.get_by_role("option", name=PIPELINE, exact=True).click()
+    form.locator("input[name=element_reason]").fill("wrong in the North")
+    trigger.click()
+    (run_id,) = until(
+        lambda: {run["dag_run_id"] for run in api.runs(ROLLBACK)} - known, 30, "the run that the form triggers"
+    )
+    assert api.wait(ROLLBACK, run_id) == "success"
+    (event,) = decisions.events(run_id)
+    assert event == ("ROLLED_BACK", decisions.champion, before, "Anonymous", None, "wrong in the North")
+
+
+def approve_on_its_page(page: Page, run_id: str) -> None:
+    """Read what is asked, say why, and approve."""
+    page.goto(f"/dags/{ASK}/runs/{run_id}/tasks/approve/required_actions")
+    page.get_by_text("Make V6 the champion, in place of").wait_for()
+    told = page.get_by_role("row").filter(has_text="f1 not worse").inner_text()
+    assert "COUNTY_NAME=<img src=x> | Polk" in told, "what stands in the data is no markup"
+    page.locator("input[name=element_note]").fill("seen with my own eyes")
+    page.get_by_role("button", name="Approve", exact=True).click()
 
 
 def open_form(page: Page, dag_id: str) -> Locator:
