@@ -14,6 +14,7 @@ from snowmaker.operators.base import WarehouseOperator, ensure_columns, replace_
 from snowmaker.scored_task import scored_task
 from snowmaker.snowflake import predictions, scoring, source_rows
 from snowmaker.snowflake.identifiers import QualifiedName
+from snowmaker.snowflake.profiles import side_by_side
 from snowmaker.week import week_of_run
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ class CheckInputOperator(WarehouseOperator):
         week = week_of_run(context, self.source.starts_on, asked=self.week)
         with self.hook.session() as session:
             ensure_columns(session, self.source)
-            rows = _check_week(session, self.source, week)
+            counts = session.row(source_rows.count_values(self.source, week))
+            rows = _check_week(session, self.source, week, counts)
             version = read_state(session, QualifiedName.parse(self.model_name)).resolve(self.model_version, week)
         self.log.info("Week %s: %d rows of %s, model version %s", week, rows, self.source.table.quoted, version.name)
         return {"week": str(week), "model_version": version.name, "rows": rows}
@@ -144,11 +146,12 @@ class BatchInferenceOperator(WarehouseOperator):
         return QualifiedName.parse(self.predictions_table).sibling(f"SNOWMAKER_SCORED_{told_by}")
 
     def _check_scores(self, session: WarehouseSession, staging: QualifiedName, week: Week) -> int:
-        expected = _check_week(session, self.source, week)
-        found = session.row(scoring.count_scores(staging, self.scored_task.is_good))
-        if int(found["N"]) != expected:
+        scores = scoring.count_scores(staging, self.scored_task.is_good)
+        found = session.row(side_by_side(source_rows.count_values(self.source, week), scores))
+        expected = _check_week(session, self.source, week, found)
+        if int(found["SCORED"]) != expected:
             raise ScoringError(
-                f"{self.source.table.quoted} has {expected} rows in week {week}, but {found['N']} were scored; "
+                f"{self.source.table.quoted} has {expected} rows in week {week}, but {found['SCORED']} were scored; "
                 f"the table changed meanwhile: nothing was written, try again"
             )
         good, missing = int(found["GOOD"]), int(found["MISSING"])
@@ -189,7 +192,6 @@ class BatchInferenceOperator(WarehouseOperator):
         )
 
 
-def _check_week(session: WarehouseSession, source: Source, week: Week) -> int:
-    counts = session.row(source_rows.count_values(source, week))
+def _check_week(session: WarehouseSession, source: Source, week: Week, counts: Mapping[str, Any]) -> int:
     there_are = tell_weeks(session.row(source_rows.weeks_there_are(source))) if not int(counts["N"]) else ""
     return check_week(source, week, counts, there_are)

@@ -106,10 +106,10 @@ def score_week(
 
 
 def count_scores(staging: QualifiedName, is_good: str) -> Statement:
-    """Count the rows scored, and the good scores.
+    """Count the rows SCORED, the GOOD scores and the MISSING ones.
 
     :param is_good: the condition that SCORE is good
     """
     return Statement(
-        f"SELECT COUNT(*) AS N, COUNT_IF({is_good}) AS GOOD, COUNT_IF(SCORE IS NULL) AS MISSING FROM {staging}"
+        f"SELECT COUNT(*) AS SCORED, COUNT_IF({is_good}) AS GOOD, COUNT_IF(SCORE IS NULL) AS MISSING FROM {staging}"
     )

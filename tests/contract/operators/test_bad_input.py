@@ -182,7 +182,7 @@ def test_a_model_method_that_does_not_exist(model: Model) -> None:
     error = error_of(lambda: model.score(TWIN, model_version="GOOD", method=ScoreMethod("PREDICT_LUCK")))
     assert isinstance(error, ModelVersionError)
     assert str(error) == (
-        f"version GOOD of model {model.name} has no method PREDICT_LUCK; there are: PREDICT, PREDICT_PROBA"
+        f"version GOOD of model {model.name} has no method PREDICT_LUCK; there are: PREDICT, PREDICT_PROBA, EXPLAIN"
     )
     with pytest.raises(
         IdentifierError, match=r"model method 'PREDICT\(\)' is not a function's name; write e\.g\. PREDICT"
