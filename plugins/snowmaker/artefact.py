@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from snowmaker import linear_model
 from snowmaker.exceptions import ArtefactError
-from snowmaker.explainable_model import SUFFIX
+from snowmaker.explainable_model import explanation_of
 from snowmaker.snowflake.identifiers import Identifier
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def input_name(column: dict[str, Any]) -> str:
 
 def explanation_name(column: dict[str, Any]) -> str:
     """Return the name of the column in which EXPLAIN tells of a column, written as ``input_name`` does."""
-    return input_name({"name": f"{column['name']}{SUFFIX}"})
+    return input_name({"name": explanation_of(str(column["name"]))})
 
 
 def _parts(artefact: Artefact, columns: list[dict[str, Any]]) -> tuple[list[Any], Any]:

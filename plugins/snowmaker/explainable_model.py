@@ -13,7 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 BASE_VALUE = "BASE_VALUE"
-SUFFIX = "_EXPLANATION"
+_SUFFIX = "_EXPLANATION"
+_LONGEST = 255
+
+
+def explanation_of(feature: str) -> str:
+    """Return the name of the column that tells of a feature; Snowflake takes none of more letters.
+
+    >>> explanation_of("INCOME")
+    'INCOME_EXPLANATION'
+    """
+    return f"{feature[: _LONGEST - len(_SUFFIX)]}{_SUFFIX}"
 
 
 def make_explainable(

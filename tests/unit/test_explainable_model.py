@@ -12,7 +12,7 @@ import pytest
 import xgboost as xgb
 
 from snowmaker.artefact import Artefact, build_model, explanation_name
-from snowmaker.explainable_model import BASE_VALUE, make_explainable
+from snowmaker.explainable_model import BASE_VALUE, explanation_of, make_explainable
 
 CATEGORIES = ["King County", "St. Louis"]
 COLUMNS = [
@@ -135,3 +135,8 @@ def test_a_training_that_stopped_early_is_explained_up_to_its_best_round(tmp_pat
     assert explained(model, "regression", rows_of()).sum(axis=1).to_numpy() == pytest.approx(
         model.predict(rows_of()), rel=1e-5
     )
+
+
+def test_the_longest_name_that_snowflake_takes_has_a_column_still() -> None:
+    assert len(explanation_of("Ä" * 255)) == 255
+    assert explanation_of("Ä" * 255).endswith("Ä_EXPLANATION")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from snowmaker.explainable_model import SUFFIX
+from snowmaker.explainable_model import explanation_of
 from snowmaker.snowflake.identifiers import Identifier
 from snowmaker.snowflake.scoring import ScoreMethod, call
 from snowmaker.snowflake.source_rows import identified_rows
@@ -47,7 +47,7 @@ def mean_attributions(
     :param sample: the rows
     :param by_class: whether an attribution is JSON text, a number a class; else CLASS is ''
     """
-    columns = listed(f"E.{Identifier(feature.column.name + SUFFIX)}" for feature in features)
+    columns = listed(f"E.{Identifier(explanation_of(feature.column.name))}" for feature in features)
     called = f"TABLE({call(model, version, EXPLAIN, features)}) E"
     parts = "LATERAL FLATTEN(INPUT => R.PARTS) F"
     if by_class:
