@@ -28,12 +28,15 @@ from .deployment import IN_TASK, SERVERS, VICTIMS, Deployment
 from .loop import Loop
 from .loop_truth import Truth
 
-pytestmark = pytest.mark.e2e
+# The connector's own threads raise where Snowflake dies while they ask it to end a statement.
+pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")]
 
 SEED = os.environ.get("SNOWMAKER_KILL_SEED", "1")
 MANY = int(os.environ.get("SNOWMAKER_KILLS", "100"))
 # The shortest and the longest time between one kill's repair and the next kill.
 PAUSE_SECONDS = (0.5, 7.0)
+# Far longer than it takes on an idle machine: what is late is no fault here.
+PATIENCE_SECONDS = 600
 # Those whose death is noticed at once, not by heartbeats that are missing.
 FEW = ("task", "snowflake", "triggerer", "sandbox", "task", "aws")
 
@@ -95,7 +98,7 @@ class Reader(Thread):
                 self.champions.append(champion.name)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(2 * PATIENCE_SECONDS)
 def test_a_few_deaths_change_nothing(deployment: Deployment, weekly_loop: Loop) -> None:
     play(deployment, weekly_loop, FEW, len(FEW), weeks=3, retrainings=1)
 
@@ -103,7 +106,7 @@ def test_a_few_deaths_change_nothing(deployment: Deployment, weekly_loop: Loop) 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_a_hundred_deaths_change_nothing(deployment: Deployment, weekly_loop: Loop) -> None:
-    play(deployment, weekly_loop, (*VICTIMS, *SERVERS), MANY, weeks=16, retrainings=1000)
+    play(deployment, weekly_loop, (*VICTIMS, *SERVERS), MANY, weeks=8, retrainings=1000)
 
 
 def play(deployment: Deployment, loop: Loop, victims: Sequence[str], number: int, **asked: int) -> None:
@@ -123,8 +126,8 @@ def play(deployment: Deployment, loop: Loop, victims: Sequence[str], number: int
 
     while not loop.is_backfilled():
         loop.keep_busy(**asked)
-        loop.wait(600)
-    loop.wait(600)
+        loop.wait(PATIENCE_SECONDS)
+    loop.wait(PATIENCE_SECONDS)
     story = f"seed {SEED}, {killed.total()} killed {dict(killed)} in {time.monotonic() - started:.0f} s"
     reader.stop()
     truth = Truth(loop)
@@ -144,5 +147,5 @@ def strike(deployment: Deployment, victim: str) -> bool:
             return False
         time.sleep(0.05)
     if victim not in IN_TASK:
-        deployment.wait_until_healthy()
+        deployment.wait_until_healthy(PATIENCE_SECONDS)
     return True
