@@ -27,12 +27,14 @@ class OldSchema(Lab):
     schema: str = field(default_factory=lambda: fresh("Of an older release %"))
 
     @classmethod
-    def of(cls, lab: Lab, release: str) -> OldSchema:
-        """Make a schema and run what the release left behind."""
+    def of(cls, lab: Lab, release: str, *only: str) -> OldSchema:
+        """Make a schema and run what the release left behind, of all tables or of some only."""
         old = cls(lab.sandbox, lab.connection, lab.frame, lab.artefacts, lab.logged)
         old.rows(f'CREATE SCHEMA {DATABASE}."{old.schema}"')
         script = (_RELEASES / f"{release}.sql").read_text()
         for statement in script.strip().removesuffix(";").split(";\n"):
+            if only and not any(f"{{schema}}.{name} (" in statement for name in only):
+                continue
             old.rows(statement.replace("{model}", old.name("Loans")).replace("{schema}", old.prefix))
         return old
 

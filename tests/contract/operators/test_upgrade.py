@@ -63,7 +63,8 @@ def test_the_weekly_run_goes_on(old: OldSchema, lab: Lab) -> None:
     assert "Distribution of INCOME<" in html
 
 
-def test_the_next_champion_follows_the_ones_before(old: OldSchema, lab: Lab) -> None:
+def test_the_next_champion_follows_the_ones_before(lab: Lab) -> None:
+    old = OldSchema.of(lab, FIRST, tables.MODEL_EVENTS)
     model = old.loans(lab)
     promote(model, "WEAK", "GOOD")
     assert model.champion == "WEAK"
