@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from snowmaker.drift import ALL_ROWS, DriftRules
 from snowmaker.exceptions import InputDataError, MonitorError
+from snowmaker.hooks.monitors import BASELINE
 from snowmaker.hooks.own_tables import ensure_table
 from snowmaker.monitor_metrics import DRIFT, check_rules, to_ask, worst_first
 from snowmaker.operators import drift_record
 from snowmaker.operators.base import rewrite_rows, run_label
-from snowmaker.operators.monitor import BASELINE
 from snowmaker.operators.monitor_checks import ENGINE, LOOKBACK_WEEKS, MonitorCheckOperator
 from snowmaker.profile import SCORE
 from snowmaker.snowflake import monitor_metrics, monitor_source, tables
