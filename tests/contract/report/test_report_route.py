@@ -1,4 +1,4 @@
-"""The API server's page of a report: who may see it, and what they see, in an Airflow of the test's own."""
+"""The API server's pages of reports and verdicts: who may see them, and what, in an Airflow of the test's own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 
 from include.sandbox.settings import free_port
+from snowmaker.gate import judge
 from snowmaker.links.report import REPORT_KEY
+from snowmaker.links.verdict import VERDICT_KEY
 from snowmaker.snowflake import tables
 
 from .a_year import Year
@@ -50,13 +52,13 @@ from sqlalchemy import text
 told = json.load(sys.stdin)
 with create_session() as session:
     session.execute(text("PRAGMA foreign_keys = OFF"))
-    for i, (run_id, value) in enumerate(told["runs"].items()):
+    for run_id, xcoms in told["runs"].items():
         session.add(DagRun(dag_id="score_loans", run_id=run_id, run_type="manual"))
         session.flush()
-        if value:
-            dag_run_id = session.scalar(text("SELECT MAX(id) FROM dag_run"))
-            session.add(XComModel(dag_run_id=dag_run_id, dag_id="score_loans", run_id=run_id, task_id="report",
-                                  map_index=-1, key=told["key"], value=value))
+        dag_run_id = session.scalar(text("SELECT MAX(id) FROM dag_run"))
+        for task_id, key, value in xcoms:
+            session.add(XComModel(dag_run_id=dag_run_id, dag_id="score_loans", run_id=run_id, task_id=task_id,
+                                  map_index=-1, key=key, value=value))
 app = create_app(apps="core")
 tokens = {
     name: get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=name, role="viewer"))
@@ -77,6 +79,21 @@ WRITTEN = "manual__2026-06-29T06:00:00+00:00"
 OTHERS = LAST.shift(-2)
 """The week whose report is another DAG's."""
 RUNS = (WRITTEN, "shown", "without", "gone", "others", "unreachable", "unknown")
+VERDICT = judge(
+    "V2", "V1", {"V1": {"f1": 0.7}, "V2": {"f1": 0.8}}, rows=100, floors={"f1": 0.75}, min_gain={"f1": 0.2},
+    notes=["<script>alert(1)</script>"],
+).to_dict()  # fmt: skip
+FORGED_RULE = {"rule": "f1", "value": "x", "bound": 1, "passed": True}
+# By run: what its task returned, and by which XCom the API server knows the task.
+JUDGED: dict[str, tuple[Any, Any]] = {
+    "judged": (VERDICT, "evaluate"),
+    "judged__2026-06-29T06:00:00+00:00": (VERDICT, "evaluate"),
+    "not-yet": (None, None),
+    "of-another-task": (VERDICT, "train"),
+    "no-verdict": ({"champion": "V1"}, "evaluate"),
+    "forged": ({**VERDICT, "rules": [FORGED_RULE]}, "evaluate"),
+    "worse-forged": ([["metrics"]], {"task": 1}),
+}
 
 
 @dataclass(frozen=True)
@@ -96,11 +113,22 @@ def answers(
     (folder / "plugins" / "snowmaker_plugin.py").write_text("from snowmaker.airflow_plugin import SnowmakerPlugin\n")
     (folder / "people.py").write_text(_PEOPLE)
     others = ("owner by cookie", "nobody", "stranger")
-    asked = [*(("owner", run) for run in RUNS), *((person, "shown") for person in others)]
+    asked = [("owner", run) for run in (*RUNS, *JUDGED)]
+    asked += [(person, run) for person in others for run in ("shown", "judged")]
+    reported = {run: [("report", REPORT_KEY, value)] if value else [] for run, value in found_by(schema, year).items()}
+    judged = {
+        run: [
+            *([("evaluate", "return_value", result)] if result else []),
+            *([("evaluate", VERDICT_KEY, task)] if task else []),
+        ]
+        for run, (result, task) in JUDGED.items()
+    }
     told = {
-        "key": REPORT_KEY,
-        "runs": found_by(schema, year),
-        "asked": [(person, f"/snowmaker/reports/score_loans/{run}") for person, run in asked],
+        "runs": {**reported, **judged},
+        "asked": [
+            (person, f"/snowmaker/{'verdicts' if run in JUDGED else 'reports'}/score_loans/{run}")
+            for person, run in asked
+        ],
     }
     closed = json.dumps({"conn_type": "snowflake", "extra": {"account": "a", "host": "localhost", "port": free_port()}})
     environment = {
@@ -155,7 +183,7 @@ def test_what_the_operator_tells_of_its_report_leads_to_it(answers: dict[tuple[s
 
 
 def test_a_page_may_neither_run_scripts_nor_load_anything(answers: dict[tuple[str, str], Answer]) -> None:
-    for answer in (answers["owner", run] for run in RUNS):
+    for answer in (answers["owner", run] for run in (*RUNS, *JUDGED)):
         policy = answer.headers["content-security-policy"]
         assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:;")
         assert "script-src" not in policy
@@ -192,3 +220,31 @@ def test_a_warehouse_that_cannot_be_asked_is_told_with_what_to_do(answers: dict[
     assert answer.status == 502
     assert "nowhere" in answer.text
     assert "Traceback" not in answer.text
+
+
+def test_a_verdict_is_shown_to_who_may_read_the_run(answers: dict[tuple[str, str], Answer]) -> None:
+    for run in list(JUDGED)[:2]:
+        answer = answers["owner", run]
+        assert answer.status == 200
+        assert "The gate is not passed" in answer.text
+        assert "1 of 2 rules are met" in answer.text
+        assert "<script>" not in answer.text
+    assert answers["owner by cookie", "judged"].status == 200
+    assert answers["nobody", "judged"].status == 401
+    assert answers["stranger", "judged"].status == 403
+    assert "gate" not in answers["nobody", "judged"].text + answers["stranger", "judged"].text
+
+
+def test_a_run_that_has_judged_nothing_says_so(answers: dict[tuple[str, str], Answer]) -> None:
+    for run in ("not-yet", "of-another-task", "worse-forged"):
+        answer = answers["owner", run]
+        assert answer.status == 404, run
+        assert f"Run {run} of score_loans has judged no challenger (yet)." in answer.text
+
+
+def test_what_is_no_verdict_is_told_and_not_shown(answers: dict[tuple[str, str], Answer]) -> None:
+    for run in ("no-verdict", "forged"):
+        answer = answers["owner", run]
+        assert answer.status == 502, run
+        assert f"The result of task evaluate of run {run} is no verdict; clear it." in answer.text
+        assert "Traceback" not in answer.text
