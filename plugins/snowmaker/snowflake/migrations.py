@@ -90,8 +90,8 @@ def _join_bins_and_counts(table: QualifiedName) -> Statement:
 
 _EVERY_ROW = "VARCHAR DEFAULT '' NOT NULL"
 _OURS = f"VARCHAR DEFAULT '{SNOWMAKER_ENGINE}' NOT NULL"
-# By table the migrations to version 2, 3, … The defaults let a task of the release before, which runs on meanwhile,
-# write its rows.
+# By table the migrations to version 2, 3, … The defaults let a check or a scoring of the release before, which runs on
+# meanwhile, write its rows.
 MIGRATIONS: dict[str, tuple[Migration, ...]] = {
     BASELINES: (
         Migration(

@@ -216,6 +216,23 @@ def test_several_sessions_may_migrate_at_once(lab: Lab, undisturbed: Undisturbed
     assert versions(old) == undisturbed.versions
 
 
+def test_a_task_of_the_release_before_can_end_but_not_decide(lab: Lab) -> None:
+    old = OldSchema.of(lab, FIRST, tables.DRIFT, tables.MODEL_EVENTS, PREDICTIONS)
+    for name in (tables.DRIFT, tables.MODEL_EVENTS, PREDICTIONS):
+        ensure(Watched(lab.connection), old, name)
+    before = "WEEK_START, MODEL_NAME, MODEL_VERSION, FEATURE, METRIC, VALUE, VERDICT, ROW_COUNT, RUN_ID, WRITTEN_AT"
+    old.rows(f"INSERT INTO {old.name(tables.DRIFT)} ({before}) SELECT {before} FROM {old.name(tables.DRIFT)}")
+    assert old.rows(f"SELECT DISTINCT SEGMENT, ENGINE FROM {old.name(tables.DRIFT)}") == [("", "snowmaker")]
+    before = "WEEK_START, ROW_ID, LOAN_ID, MODEL_NAME, MODEL_VERSION, SCORE, PREDICTION, RUN_ID, SCORED_AT"
+    old.rows(f"INSERT INTO {old.name(PREDICTIONS)} ({before}) SELECT {before} FROM {old.name(PREDICTIONS)}")
+    assert old.rows(f"SELECT DISTINCT IS_SHADOW FROM {old.name(PREDICTIONS)}") == [(False,)]
+    before = "EVENT_ID, EVENT, MODEL_NAME, MODEL_VERSION, WEEK_START, RUN_ID, WRITTEN_AT"
+    events = old.name(tables.MODEL_EVENTS)
+    # It would stand in no order.
+    with pytest.raises(snowflake.connector.errors.Error, match="SEQUENCE"):
+        old.rows(f"INSERT INTO {events} ({before}) SELECT {before} FROM {events}")
+
+
 def test_a_table_of_a_newer_release_is_refused(lab: Lab) -> None:
     old = OldSchema.of(lab, FIRST, tables.DRIFT, tables.LOCKS, PREDICTIONS)
     for name in (tables.DRIFT, tables.LOCKS, PREDICTIONS):
