@@ -78,10 +78,14 @@ def flats() -> pd.DataFrame:
 
 @dataclass
 class Story:
-    """Retraining as of the fourth week, then the scoring of the fourth and fifth; ``scored`` is the fifth's run."""
+    """Retraining as of the fourth week, the scoring of the fourth and fifth, the fifth's again in the shadow.
+
+    ``scored`` is the fifth's run.
+    """
 
     retrained: Run
     scored: Run
+    shadowed: Run
     printed: str
     frame: pd.DataFrame
     connection: snowflake.connector.SnowflakeConnection
@@ -109,8 +113,9 @@ def story(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             ("retrain_rents", {"week": WEEKS[3], "window_weeks": 3}),
             ("score_rents", {"week": WEEKS[3]}),
             ("score_rents", {"week": WEEKS[4]}),
+            ("shadow_rents", {"week": WEEKS[4], "model_version": "production"}),
         )
-        yield Story(runs[0], runs[2], printed, frame, connection)
+        yield Story(runs[0], runs[2], runs[3], printed, frame, connection)
         cursor.execute(f"DROP DATABASE {DATABASE}")
 
 
@@ -125,6 +130,7 @@ def test_every_combination_is_trained_and_one_that_fails_sinks_no_other(story: S
         "log_model": "success",
         "freeze_baseline": "success",
         "evaluate": "success",
+        "explain": "success",
         "promote": "success",
     }
     # XGBoost's refusal is told once; trying again would not mend it.
@@ -169,9 +175,23 @@ def test_the_gate_measures_the_challenger_as_its_training_job_did(story: Story) 
     assert events == [{"EVENT": "NOMINATED", "REASON": None}, {"EVENT": "PROMOTED", "REASON": "manual run"}]
 
 
+def test_in_the_shadow_the_champion_says_the_same_beside_itself(story: Story) -> None:
+    assert story.shadowed.states == {"check_input": "success", "score": "success", "compare": "success"}
+    compared = story.shadowed.results["compare"]
+    champion = story.scored.results["score"]["model_version"]
+    assert (compared["version"], compared["against"], compared["week"]) == (champion, champion, WEEKS[4])
+    assert (compared["rows"], compared["equal_predictions"], compared["labelled"]) == (ROWS, 1, ROWS)
+    assert compared["correlation"] == pytest.approx(1)
+    assert compared["metrics"]["rmse"]["version"] == pytest.approx(compared["metrics"]["rmse"]["against"])
+    rows = story.rows("SELECT IS_SHADOW, COUNT(*) AS N FROM RENTS_PREDICTIONS GROUP BY 1 ORDER BY 1")
+    assert rows == [{"IS_SHADOW": False, "N": 2 * ROWS}, {"IS_SHADOW": True, "N": ROWS}]
+
+
 def test_a_prediction_is_the_score_and_near_the_truth(story: Story) -> None:
     assert set(story.scored.states.values()) == {"success"}
-    predictions = story.rows("SELECT FLAT_ID, SCORE, PREDICTION FROM RENTS_PREDICTIONS WHERE WEEK_START = '2026-02-02'")
+    predictions = story.rows(
+        "SELECT FLAT_ID, SCORE, PREDICTION FROM RENTS_PREDICTIONS_CURRENT WHERE WEEK_START = '2026-02-02'"
+    )
     assert len(predictions) == story.scored.results["score"]["rows"] == ROWS
     assert all(row["PREDICTION"] == row["SCORE"] for row in predictions)
     assert any(row["PREDICTION"] % 1 for row in predictions)
@@ -181,7 +201,7 @@ def test_a_prediction_is_the_score_and_near_the_truth(story: Story) -> None:
 
 
 def test_a_labelled_week_is_measured_as_scikit_learn_measures_it(story: Story) -> None:
-    predictions = story.rows("SELECT FLAT_ID, SCORE FROM RENTS_PREDICTIONS WHERE WEEK_START = '2026-01-26'")
+    predictions = story.rows("SELECT FLAT_ID, SCORE FROM RENTS_PREDICTIONS_CURRENT WHERE WEEK_START = '2026-01-26'")
     truth = story.frame.set_index("FLAT_ID")["RENT"].loc[[row["FLAT_ID"] for row in predictions]].to_numpy()
     scores = np.array([row["SCORE"] for row in predictions])
     expected = {
