@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -255,18 +255,28 @@ def load_pipeline(path: Path) -> Pipeline:
     :raises PipelineError: naming the file, the field, the value found and what to write instead
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_YAML_LOADER)  # noqa: S506  a safe one
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise PipelineError(f"{_place(path)}: cannot be read as YAML: {error}") from None
+    return _parse(_place(path), text)
+
+
+# Every DAG file reads all pipeline files, and where one process reads several, it is the same text again.
+@lru_cache(maxsize=1024)
+def _parse(place: str, text: str) -> Pipeline:
+    try:
+        content = yaml.load(text, Loader=_YAML_LOADER)  # noqa: S506  a safe one
+    except yaml.YAMLError as error:
+        raise PipelineError(f"{place}: cannot be read as YAML: {error}") from None
     if not isinstance(content, dict):
-        raise PipelineError(f"{_place(path)}: holds no mapping; start from include/pipelines/mortgage.yaml")
+        raise PipelineError(f"{place}: holds no mapping; start from include/pipelines/mortgage.yaml")
     try:
         return Pipeline.model_validate(content)
     except ValidationError as error:
         faults = "; ".join(_describe(fault) for fault in error.errors())
-        raise PipelineError(f"{_place(path)}: {faults}") from None
+        raise PipelineError(f"{place}: {faults}") from None
     except SnowmakerError as error:
-        raise PipelineError(f"{_place(path)}: {error}") from None
+        raise PipelineError(f"{place}: {error}") from None
 
 
 def load_pipelines(folder: Path) -> PipelineFiles:
