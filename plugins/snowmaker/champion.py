@@ -103,13 +103,15 @@ class ModelState:
     def champion_name(self) -> str | None:
         """The champion's name, also if the version is not in the registry any more; None if there is no champion.
 
-        A model whose events tell of no champion has one if somebody put the PRODUCTION alias on the default version.
+        A model whose events tell of no champion has one if somebody put the PRODUCTION alias on the default version. As
+        long as the newest promotion is one of the first releases, the default version is the champion: there it was how
+        people went back by hand.
 
         :raises ModelVersionError: if somebody put it on another one: which is meant cannot be told then
         """
-        if self.succession.champion:
-            return self.succession.champion
         default = next((version.name for version in self.versions if version.is_default), None)
+        if told := self.succession.champion:
+            return told if self.succession.is_certain else default or told
         holder = next((version.name for version in self.versions if PRODUCTION in version.aliases), None)
         if holder not in (None, default):
             raise ModelVersionError(

@@ -45,6 +45,7 @@ class Event:
     :param previous: the champion when it was decided, None if there was none
     :param week_start: first day of the week as of which it was decided
     :param written_at: when it was decided, in UTC
+    :param decided_by: who decided; None in the promotions of the first releases
     """
 
     sequence: int
@@ -55,6 +56,7 @@ class Event:
     event_id: str = ""
     run: str = ""
     written_at: datetime | None = None
+    decided_by: str | None = "gate"
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Event:
@@ -69,6 +71,7 @@ class Event:
             event_id=row["EVENT_ID"],
             run=row["RUN_ID"],
             written_at=written_at.replace(tzinfo=UTC) if written_at else None,
+            decided_by=row["DECIDED_BY"],
         )
 
 
@@ -78,10 +81,13 @@ class Succession:
 
     :param champions: the present champion last, before it those that a rollback would go back to, one after another
     :param challenger: the version that was nominated and not judged yet
+    :param is_certain: whether the registry could not know better: the first releases let people change the champion by
+        the default version, without an event
     """
 
     champions: tuple[str, ...] = ()
     challenger: str | None = None
+    is_certain: bool = True
 
     @property
     def champion(self) -> str | None:
@@ -93,8 +99,9 @@ def succession(events: Iterable[Event]) -> Succession:
     """Fold the log, the oldest event first.
 
     A promotion puts a version on top of the stack of champions. A rollback to a version that stands in it takes off
-    what is above; to one that does not stand in it any more, it puts that on top. The champion that a model had before
-    its first event, told by that event, is the stack's base.
+    what is above; to one that does not stand in it any more, it puts that on top. Each event tells the
+    champion before it; where that is none of the log's making, as before the first event, or after what somebody
+    changed by hand in the first releases, the same is done for it.
 
     >>> def event(kind, version, previous):
     ...     return Event(0, EventKind(kind), version, previous, date(2026, 3, 2))
@@ -106,27 +113,37 @@ def succession(events: Iterable[Event]) -> Succession:
     ('V1',)
     >>> succession([*log, event("ROLLED_BACK", "V3", "V1")]).champions
     ('V1', 'V3')
-    >>> succession([*log, event("NOMINATED", "V4", "V1")])
-    Succession(champions=('V1',), challenger='V4')
-    >>> succession([event("NOMINATED", "V4", "ADOPTED"), event("PROMOTED", "V4", "ADOPTED")])
-    Succession(champions=('ADOPTED', 'V4'), challenger=None)
+    >>> succession([*log, event("NOMINATED", "V4", "V1")]).challenger
+    'V4'
+    >>> succession([event("NOMINATED", "V4", "ADOPTED"), event("PROMOTED", "V4", "ADOPTED")]).champions
+    ('ADOPTED', 'V4')
     """
     champions: list[str] = []
     challenger: str | None = None
+    is_certain = True
     for event in events:
-        if not champions and event.previous:
-            champions.append(event.previous)
+        if event.previous:
+            _go_back(champions, event.previous)
         if event.kind is EventKind.NOMINATED:
             challenger = event.version if [event.version] != champions[-1:] else challenger
         elif event.version == challenger:
             challenger = None
-        if event.kind in MAKES_CHAMPION and [event.version] != champions[-1:]:
-            if event.kind is EventKind.ROLLED_BACK and event.version in champions:
-                while champions[-1] != event.version:
-                    champions.pop()
-            else:
-                champions.append(event.version)
-    return Succession(tuple(champions), challenger)
+        if event.kind is EventKind.ROLLED_BACK:
+            _go_back(champions, event.version)
+        elif event.kind is EventKind.PROMOTED and [event.version] != champions[-1:]:
+            champions.append(event.version)
+        if event.decided_by or event.kind not in (EventKind.PROMOTED, EventKind.REJECTED):
+            is_certain = True
+        elif event.kind is EventKind.PROMOTED:
+            is_certain = False
+    return Succession(tuple(champions), challenger, is_certain)
+
+
+def _go_back(champions: list[str], name: str) -> None:
+    if name not in champions:
+        champions.append(name)
+    while champions[-1] != name:
+        champions.pop()
 
 
 def champion_as_of(events: Iterable[Event], week: Week) -> str | None:

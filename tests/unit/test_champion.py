@@ -147,6 +147,18 @@ def test_the_champion_that_a_model_had_before_its_first_event_is_the_base() -> N
     assert adopted_later.succession.champions == ("V1", "V3")
 
 
+def test_who_went_back_by_hand_in_the_first_releases_stays_back_after_an_upgrade() -> None:
+    old = tuple(replace(event, decided_by=None) for event in log("PROMOTED V1", "PROMOTED V2", "REJECTED V3"))
+    model = ModelState("M", state().versions, old)  # somebody has made V1 the default again
+    assert model.champion_name == "V1"
+    assert shown(settled(model)) == {"V1": f"default {PRODUCTION}"}
+    promoted = Event(4, EventKind.PROMOTED, "V4", "V1", date(2026, 3, 2))
+    assert replace(model, events=(*old, promoted)).succession.champions == ("V1", "V4")
+    nominated = Event(4, EventKind.NOMINATED, "V4", "V1", date(2026, 3, 2), decided_by=None)
+    assert replace(model, events=(*old, nominated)).succession.champions == ("V1",)
+    assert replace(model, versions=()).champion_name == "V2"
+
+
 def test_a_champion_that_was_dropped_by_hand_is_told_with_what_to_do() -> None:
     model = state("PROMOTED V1", "PROMOTED V2", names=("V1", "V3"))
     assert model.champion_name == "V2"
@@ -349,6 +361,7 @@ def test_rows_of_the_events_are_read() -> None:
         "EVENT_ID": "abc",
         "RUN_ID": "dag/run",
         "WRITTEN_AT": datetime(2026, 3, 9, 6),  # noqa: DTZ001
+        "DECIDED_BY": "jane",
     }
     at = datetime(2026, 3, 9, 6, tzinfo=UTC)
-    assert Event.from_row(row) == Event(3, EventKind.ROLLED_BACK, "V1", "V2", WEEK.start, "abc", "dag/run", at)
+    assert Event.from_row(row) == Event(3, EventKind.ROLLED_BACK, "V1", "V2", WEEK.start, "abc", "dag/run", at, "jane")

@@ -30,7 +30,7 @@ def read_state(session: WarehouseSession, model: QualifiedName) -> ModelState:
     """
     bring_up_to_date(session, model.sibling(tables.MODEL_EVENTS))
     state = _read(session, model)
-    if state.succession.champion is None:
+    if state.succession.champion is None or not state.succession.is_certain:
         # Then the registry tells of one, unless an event has come in between.
         is_agreed = not state.versions or _read_events(session, model) == state.events
     else:

@@ -72,8 +72,8 @@ def insert_event(
 def events(table: QualifiedName, model: str) -> Statement:
     """List what was decided about a model's versions, the oldest first."""
     return Statement(
-        f"SELECT SEQUENCE, EVENT, MODEL_VERSION, PREVIOUS_VERSION, WEEK_START, EVENT_ID, RUN_ID, WRITTEN_AT "
-        f"FROM {table} WHERE MODEL_NAME = %s ORDER BY SEQUENCE",
+        f"SELECT SEQUENCE, EVENT, MODEL_VERSION, PREVIOUS_VERSION, WEEK_START, DECIDED_BY, EVENT_ID, RUN_ID, "
+        f"WRITTEN_AT FROM {table} WHERE MODEL_NAME = %s ORDER BY SEQUENCE",
         (model,),
     )
 

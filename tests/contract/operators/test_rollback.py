@@ -32,8 +32,8 @@ def model(lab: Lab) -> Model:
     for sequence, week in ((2, WEEKS[1]), (3, WEEKS[2])):
         lab.rows(
             f"INSERT INTO {lab.name('SNOWMAKER_MODEL_EVENTS')} (EVENT_ID, SEQUENCE, EVENT, MODEL_NAME, MODEL_VERSION, "
-            f"PREVIOUS_VERSION, WEEK_START, RUN_ID, WRITTEN_AT) "
-            f"SELECT %s, %s, 'PROMOTED', %s, %s, %s, %s, 'run', SYSDATE()",
+            f"PREVIOUS_VERSION, WEEK_START, DECIDED_BY, RUN_ID, WRITTEN_AT) "
+            f"SELECT %s, %s, 'PROMOTED', %s, %s, %s, %s, 'gate', 'run', SYSDATE()",
             *(fresh("E"), sequence, model.name, f"V{sequence}", f"V{sequence - 1}", str(week)),
         )
     with WarehouseHook().session() as session:
