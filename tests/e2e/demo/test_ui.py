@@ -123,8 +123,9 @@ def test_the_rollback_s_form_goes_back(page: Page, decisions: Decisions) -> None
     trigger = form.get_by_role("button", name=re.compile("^Trigger"))
     assert trigger.is_disabled(), "pipeline and reason are missing"
     assert form.locator("input[name=element_target]").input_value() == "previous"
-    form.get_by_text("Select Value").click()
-    page.get_by_role("option", name=PIPELINE, exact=True).click()
+    choice = form.get_by_role("combobox").first
+    choice.fill(PIPELINE)
+    choice.press("Enter")
     form.locator("input[name=element_reason]").fill("wrong in the North")
     trigger.click()
     (run_id,) = until(
