@@ -11,6 +11,7 @@ from snowmaker.exceptions import InputDataError
 from snowmaker.explanation import read_attributions, shares_of, top_features
 from snowmaker.hooks.model_registry import read_state
 from snowmaker.hooks.own_tables import ensure_table
+from snowmaker.hooks.warehouse import StatementError
 from snowmaker.operators.base import WarehouseOperator, rewrite_rows, run_label
 from snowmaker.snowflake import attributions, registry, tables
 from snowmaker.snowflake.identifiers import QualifiedName
@@ -33,8 +34,8 @@ class ExplainModelOperator(WarehouseOperator):
     SNOWMAKER_ATTRIBUTIONS, with the champion's share on the same rows beside them, replacing those of the version. Of
     several classes there is also a row a class; all classes together are their mean.
 
-    A version that has no EXPLAIN, as those logged by an older release, is skipped; a champion without one is not
-    compared with.
+    A version that has no EXPLAIN, as those logged by an older release, is skipped; a champion without one, or one that
+    takes other features, is not compared with.
 
     :param source: the table of weekly rows that the training set was made from
     :param model_name: the model, written database.schema.name (templated)
@@ -86,16 +87,12 @@ class ExplainModelOperator(WarehouseOperator):
             champion = self._compared(session, model, version, state)
             sample = self._sample(session, model, run)
             rows, found = self._explain(session, model, version, sample)
-            before = self._explain(session, model, champion, sample)[1] if champion else ()
-            self._write(session, model, rows, found, champion.name if champion else None, before, run)
+            before = self._explain_champion(session, model, champion, sample) if champion else ()
+            compared = champion.name if champion and before else None
+            self._write(session, model, rows, found, compared, before, run)
         top = top_features(found, before)
-        self.log.info("Version %s on %d rows: %s", version.name, rows, top)
-        return {
-            "model_version": version.name,
-            "champion": champion.name if champion else None,
-            "rows": rows,
-            "top": top,
-        }
+        self.log.info("Version %s on %d rows, against champion %s: %s", version.name, rows, compared, top)
+        return {"model_version": version.name, "champion": compared, "rows": rows, "top": top}
 
     def _has_explain(self, session: WarehouseSession, model: QualifiedName, version: ModelVersion) -> bool:
         functions = session.rows(registry.show_functions(model, version.name))
@@ -136,6 +133,19 @@ class ExplainModelOperator(WarehouseOperator):
                 f"{version.name} on; give the weeks of its holdout"
             )
         return int(rows[0]["ROW_COUNT"]), read_attributions(rows, [feature.column.name for feature in features])
+
+    def _explain_champion(
+        self, session: WarehouseSession, model: QualifiedName, champion: ModelVersion, sample: QualifiedName
+    ) -> tuple[Attribution, ...]:
+        try:
+            return self._explain(session, model, champion, sample)[1]
+        except StatementError as error:
+            if "SQL compilation error" not in str(error):
+                raise
+            self.log.warning(
+                "Champion %s takes other features, so no change against it is told: %s", champion.name, error
+            )
+            return ()
 
     def _write(
         self,

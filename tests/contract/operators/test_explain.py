@@ -12,13 +12,17 @@ import pandas as pd
 import pytest
 import snowflake.ml.registry
 from airflow.sdk.exceptions import AirflowSkipException
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import Pipeline
 from snowflake.ml.model._client.model.model_version_impl import ExportMode
 from snowflake.ml.model._packager.model_packager import ModelPackager
+from snowflake.ml.model.model_signature import DataType, FeatureSpec, ModelSignature
 from snowflake.snowpark import Session
 
 from snowmaker.artefact import unpack
 from snowmaker.exceptions import InputDataError
-from snowmaker.explainable_model import contributions
+from snowmaker.explainable_model import BASE_VALUE, contributions, make_explainable
 from snowmaker.operators.explain import ExplainModelOperator
 from snowmaker.operators.log_model import _signatures
 
@@ -142,6 +146,28 @@ def test_a_version_of_an_earlier_release_is_skipped_and_not_compared_with_and_sc
     predictions = model.predicted()
     assert set(predictions["MODEL_VERSION"]) == {"OLD"}
     assert np.sort(predictions["SCORE"].astype(float)) == pytest.approx(np.sort(artefact.scores(rows)), abs=1e-6)
+
+
+def test_a_champion_that_takes_other_features_is_not_compared_with(lab: Lab, registry: Any) -> None:
+    model = lab.model("good")
+    encode = ColumnTransformer([("column 0", "passthrough", ["INCOME"])])
+    narrow = Pipeline([("encode", encode), ("model", Ridge())]).fit(pd.DataFrame({"INCOME": [1.0, 2.0]}), [1.0, 2.0])
+    inputs = [FeatureSpec("INCOME", DataType.DOUBLE)]
+    parts = [FeatureSpec(name, DataType.DOUBLE) for name in ("INCOME_EXPLANATION", BASE_VALUE)]
+    registry.log_model(
+        make_explainable(narrow, ["predict"], ["INCOME_EXPLANATION"]),
+        model_name=model.name.split(".")[-1],
+        version_name='"NARROW"',
+        signatures={
+            "predict": ModelSignature(inputs, [FeatureSpec("output_feature_0", DataType.DOUBLE)]),
+            "explain": ModelSignature(inputs, parts),
+        },
+        options={"relax_version": False},
+    )
+    model.make_champion("NARROW")
+    result = explain(model, "GOOD", sample_rows=20)
+    assert (result["champion"], {one["change"] for one in result["top"]}) == (None, {None})
+    assert written(model, "GOOD")["CHAMPION"].isna().all()
 
 
 def test_the_registrys_own_call_adds_up_to_the_log_odds_and_needs_no_snowmaker(
