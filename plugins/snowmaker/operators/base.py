@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from snowmaker.exceptions import InputDataError, WarehouseError
+from snowmaker.hooks.locks import take_lock
 from snowmaker.hooks.own_tables import ensure_table
 from snowmaker.hooks.warehouse import LOCK_SECONDS, StatementError, WarehouseHook
 from snowmaker.input_check import check_columns
@@ -95,7 +96,8 @@ def replace_rows(
     try:
         session.execute(tables.add_lock(locks, lock))
         with session.transaction():
-            session.execute(tables.take_lock(locks, lock, holder))
+            if not take_lock(session, locks, lock, holder, wait_seconds=LOCK_SECONDS):
+                raise _busy(table)
             for statement in statements:
                 changed = session.execute(statement)
             if expected is not None and changed != expected:
@@ -105,10 +107,14 @@ def replace_rows(
     except StatementError as error:
         if not error.lock_timed_out:
             raise
-        raise WarehouseError(
-            f"{table.quoted}: another transaction has held its rows for {LOCK_SECONDS} seconds; nothing was written, "
-            f"try again. SHOW LOCKS tells which; of a client that died SELECT SYSTEM$ABORT_TRANSACTION(id) ends it"
-        ) from None
+        raise _busy(table) from None
+
+
+def _busy(table: QualifiedName) -> WarehouseError:
+    return WarehouseError(
+        f"{table.quoted}: other transactions have held its rows for {LOCK_SECONDS} seconds; nothing was written, try "
+        f"again. SHOW LOCKS tells which; of a client that died SELECT SYSTEM$ABORT_TRANSACTION(id) ends it"
+    )
 
 
 def rewrite_rows(

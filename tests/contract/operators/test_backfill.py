@@ -146,17 +146,19 @@ def test_a_week_that_also_runs_on_schedule_has_the_rows_of_one_of_the_runs(lab: 
     assert Counter(found[found["IS_SHADOW"]]["MODEL_VERSION"]) == {"THREE": ROWS}
 
 
+@pytest.mark.parametrize("held", ["DELETE FROM {predictions}", "UPDATE {locks} SET HOLDER = 'other'"])
 def test_who_waits_too_long_for_anothers_transaction_is_told_and_may_try_again(
-    lab: Lab, model: Model, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, model: Model, monkeypatch: pytest.MonkeyPatch, held: str
 ) -> None:
     week = PAST[0]
     model.score(week, model_version="ONE")
     before = model.predicted()
-    monkeypatch.setattr("snowmaker.hooks.warehouse.LOCK_SECONDS", 0.3)
+    for place in ("hooks.warehouse", "operators.base"):
+        monkeypatch.setattr(f"snowmaker.{place}.LOCK_SECONDS", 0.3)
     with lab.connect() as other, other.cursor() as cursor:
         cursor.execute("BEGIN")
-        cursor.execute(f"DELETE FROM {model.predictions} WHERE WEEK_START = '{week}'")
-        with pytest.raises(WarehouseError, match=r"another transaction has held .* nothing was written, try again"):
+        cursor.execute(held.format(predictions=model.predictions, locks=lab.name("SNOWMAKER_LOCKS")))
+        with pytest.raises(WarehouseError, match=r"other transactions have held .* nothing was written, try again"):
             model.score(week, model_version="TWO")
         cursor.execute("ROLLBACK")
     pd.testing.assert_frame_equal(model.predicted(), before)
