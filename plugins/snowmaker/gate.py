@@ -115,7 +115,7 @@ class GateVerdict:
     :param weeks: the weeks of these rows, by their first days
     :param confidence: of the intervals
     :param notes: what else is to be said, e.g. which weeks were left out, and what was assumed
-    :param left_out: how many rules are not among ``rules``; all of them are met, or worse ones are there
+    :param left_out: how many rules are not among ``rules``: those that matter least
     """
 
     challenger: str

@@ -21,12 +21,14 @@ def summary(verdict: GateVerdict) -> str:
     parts += [_told(rule) for rule in failed[:_MOST_SEGMENTS]]
     if len(failed) > _MOST_SEGMENTS:
         parts.append(f"{len(failed) - _MOST_SEGMENTS} more segments: FAIL")
-    held = sum(rule.passed and rule.is_judged for rule in of_segments) + verdict.left_out
+    held = sum(rule.passed and rule.is_judged for rule in of_segments)
     if held:
         parts.append(f"{held} {'segment' if held == 1 else 'segments'} not worse: pass")
     open_ones = sum(not rule.is_judged for rule in of_segments)
     if open_ones:
         parts.append(f"{open_ones} {'segment' if open_ones == 1 else 'segments'} with too few rows: not judged")
+    if verdict.left_out:
+        parts.append(f"{verdict.left_out} more in SNOWMAKER_VERDICTS")
     against = f"against {verdict.champion}" if verdict.champion else "with no champion yet"
     return f"{verdict.challenger} {against}, {verdict.rows} rows: {'; '.join(parts) or 'no rules'}"
 

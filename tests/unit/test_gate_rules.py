@@ -138,6 +138,7 @@ def test_an_xcom_of_a_great_many_segments_stays_under_10_kb_and_keeps_the_worst(
     assert {rule.passed for rule in read.rules if rule.segment} == {passed}
     assert GateVerdict.from_dict(read.to_dict()) == read
     assert len(verdict.summary) < 4000
+    assert f"{read.left_out} more in SNOWMAKER_VERDICTS" in read.summary
 
 
 def test_a_verdict_with_all_that_it_may_have_survives_its_xcom() -> None:

@@ -225,7 +225,7 @@ class EvaluateChallengerOperator(WarehouseOperator):
             gain_intervals=gain_intervals(resampled[self.challenger, ""], resampled[champion, ""], self.confidence)
             if champion
             else None,
-            segments=self._segment_gains(measured, resampled, champion) if champion else (),
+            segments=self._segment_gains(rows, measured, resampled, champion) if champion else (),
             more=self._more_rules(rows, seconds, count),
             weeks=unseen.weeks,
             confidence=self.confidence,
@@ -234,15 +234,17 @@ class EvaluateChallengerOperator(WarehouseOperator):
 
     def _segment_gains(
         self,
+        rows: JudgedRows,
         measured: Mapping[tuple[str, str], Measured],
         resampled: Mapping[tuple[str, str], Replicates],
         champion: str,
     ) -> list[SegmentGain]:
         metric, found = self.not_worse_metric, []
-        margins = {Identifier.parse(column).name: margin for column, margin in self.not_worse.items()}
-        for version, segment in sorted(measured):
-            if version != self.challenger or not segment:
+        margins = {Identifier.parse(column): margin for column, margin in self.not_worse.items()}
+        for segment, column in sorted(rows.columns_by_segment.items()):
+            if (self.challenger, segment) not in measured:
                 continue
+            version = self.challenger
             own, other = measured[version, segment], measured[champion, segment]
             around = gains(metric, resampled[version, segment][metric], resampled[champion, segment][metric])
             found.append(
@@ -252,7 +254,7 @@ class EvaluateChallengerOperator(WarehouseOperator):
                     own.rows,
                     gain(metric, own.metrics[metric], other.metrics[metric]),
                     interval(around, self.confidence),
-                    margins[segment.partition("=")[0]],
+                    margins[column],
                 )
             )
         return found

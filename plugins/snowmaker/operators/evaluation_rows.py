@@ -11,7 +11,7 @@ from snowmaker.gate import FEWEST_ROWS
 from snowmaker.hooks.model_registry import calling
 from snowmaker.input_check import check_labels
 from snowmaker.snowflake import evaluation
-from snowmaker.snowflake.profiles import Segments
+from snowmaker.snowflake.profiles import OTHER, Segments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,8 +56,15 @@ class JudgedRows:
             frequent = evaluation.frequent_values(
                 self.training_table, self.source, column, self.weeks, rows=FEWEST_ROWS, most=_MOST_VALUES
             )
-            found.append(Segments(column, tuple(row["VALUE"] for row in self.session.rows(frequent))))
+            values = (row["VALUE"] for row in self.session.rows(frequent))
+            # A value of that very name is one of the others, or nobody could tell the two apart.
+            found.append(Segments(column, tuple(value for value in values if value != OTHER)))
         return tuple(found)
+
+    @property
+    def columns_by_segment(self) -> dict[str, Identifier]:
+        """The column of each segment, by the segment's name."""
+        return {one.label(place): one.column for one in self.segments for place in range(len(one.values) + 1)}
 
     def copy(self) -> None:
         """Copy the rows, with a random group each."""

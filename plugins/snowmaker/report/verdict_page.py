@@ -39,9 +39,9 @@ def render_verdict(verdict: GateVerdict, run: str) -> str:
 def _counted(verdict: GateVerdict) -> str:
     failed = sum(not rule.passed for rule in verdict.rules)
     open_ones = sum(not rule.is_judged for rule in verdict.rules)
-    every = len(verdict.rules) + verdict.left_out
-    told = f"{every - failed - open_ones} of {every} rules are met"
-    return f"{told}, {open_ones} could not be judged" if open_ones else told
+    told = f"{len(verdict.rules) - failed - open_ones} of {len(verdict.rules)} rules are met"
+    told += f", {open_ones} could not be judged" if open_ones else ""
+    return f"{told}; {verdict.left_out} more are in the table" if verdict.left_out else told
 
 
 def _metrics(verdict: GateVerdict) -> Table:

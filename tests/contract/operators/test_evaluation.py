@@ -176,18 +176,20 @@ def test_a_challenger_that_saw_its_holdout_is_not_judged_on_it(lab: Lab) -> None
 def test_each_segment_is_held_against_the_champion_and_small_ones_are_put_together(lab: Lab) -> None:
     frame = lab.frame.copy()
     frame.loc[frame["COUNTY"] == "Ü-\\Land %s", "COUNTY"] = "None"
+    # A value of the name that the others have is one of them.
+    frame.loc[frame["COUNTY"] == 'the "Old" Town', "COUNTY"] = "(other)"
     model = lab.model("good", "weak")
     model.source = model.own_source(frame)
     model.make_champion("GOOD", HOLDOUT)
     verdict = model.evaluate("WEAK", floors={}, min_gain={}, not_worse={"COUNTY": 0.02}, not_worse_metric="roc_auc")
     rows = frame[frame["week"] == str(HOLDOUT)]
     counts = rows["COUNTY"].value_counts()
-    own = [name for name, count in counts.items() if count >= 30]
+    own = [name for name, count in counts.items() if count >= 30 and name != "(other)"]
     assert len(own) >= 3
     found = {segment: rule for (rule_, segment), rule in rules_of(verdict).items() if rule_ == "roc_auc not worse"}
     assert set(found) == {f"COUNTY={name}" for name in own} | {"COUNTY=(other)"}
-    for name in own:
-        of_it = rows[rows["COUNTY"] == name]
+    for name in [*own, "(other)"]:
+        of_it = rows[rows["COUNTY"] == name] if name in own else rows[~rows["COUNTY"].isin(own)]
         label = of_it["APPROVED"].astype(int)
         weak, good = (roc_auc_score(label, lab.artefacts[kind].scores(of_it)) for kind in ("weak", "good"))
         rule = found[f"COUNTY={name}"]
