@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date, timedelta
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 from running_demo import until
 
 from demo.deployment import ENDED, SCORE, Deployment
+from demo.pages import command, with_options
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(700)]
 
@@ -40,11 +40,8 @@ def test_completed_weeks_are_backfilled_again_newest_first_by_the_champions_of_t
     weeks = [week, week + timedelta(weeks=1)]
     before, others = deployment.predictions(), [deployment.predictions(except_week=str(one)) for one in weeks]
     (written,) = deployment.query("SELECT MAX(SCORED_AT) FROM MORTGAGE_PREDICTIONS")[0]
-    deployment.airflow.cli(
-        *("backfill", "create", "--dag-id", SCORE, "--max-active-runs", "1", "--run-backwards"),
-        *("--from-date", str(weeks[0]), "--to-date", str(weeks[1] + timedelta(days=1))),
-        *("--reprocess-behavior", "completed", "--dag-run-conf", json.dumps({"model_version": "champion_as_of_week"})),
-    )
+    shown = command("airflow backfill create")
+    deployment.airflow.cli(*with_options(shown, from_date=str(weeks[0]), to_date=str(weeks[1] + timedelta(days=1))))
     until(lambda: not deployment.api.active_backfills(SCORE), 180, "the end of the backfill")
     runs = runs_of(deployment, weeks)
     assert [run["state"] for run in runs] == ["success", "success"]
