@@ -30,7 +30,9 @@ def ensure_table(session: WarehouseSession, table: QualifiedName) -> None:
 
     :raises OwnTableError: if a later release made it, or somebody else
     """
-    _ensure(session, table, table.object.name, tables.create_table(table))
+    if not _brought_up_to_date(session, table, table.object.name):
+        session.execute(tables.create_table(table))
+        session.own_tables[table] = tables.schema_comment(table.object.name)
 
 
 def ensure_predictions(session: WarehouseSession, table: QualifiedName, create: Statement | None = None) -> None:
@@ -39,10 +41,10 @@ def ensure_predictions(session: WarehouseSession, table: QualifiedName, create: 
     :param create: the statement that makes it as the first release did, what came since is added; None: if it is not
         there, it is not made
     """
-    if not _is_current(session, table, tables.PREDICTIONS) and create:
+    if not _brought_up_to_date(session, table, tables.PREDICTIONS) and create:
         session.execute(create)
         session.own_tables[table] = ""
-        _is_current(session, table, tables.PREDICTIONS)
+        _brought_up_to_date(session, table, tables.PREDICTIONS)
 
 
 def bring_up_to_date(session: WarehouseSession, *own: QualifiedName) -> None:
@@ -51,7 +53,7 @@ def bring_up_to_date(session: WarehouseSession, *own: QualifiedName) -> None:
     :raises OwnTableError: if a later release made one, or somebody else
     """
     for table in own:
-        _is_current(session, table, table.object.name)
+        _brought_up_to_date(session, table, table.object.name)
 
 
 def read_table(session: WarehouseSession, table: QualifiedName, statement: Statement) -> list[dict[str, Any]]:
@@ -59,17 +61,11 @@ def read_table(session: WarehouseSession, table: QualifiedName, statement: State
 
     :raises OwnTableError: if a later release made it, or somebody else
     """
-    return session.rows(statement) if _is_current(session, table, table.object.name) else []
+    return session.rows(statement) if _brought_up_to_date(session, table, table.object.name) else []
 
 
-def _ensure(session: WarehouseSession, table: QualifiedName, kind: str, create: Statement) -> None:
-    if not _is_current(session, table, kind):
-        session.execute(create)
-        session.own_tables[table] = tables.schema_comment(kind)
-
-
-def _is_current(session: WarehouseSession, table: QualifiedName, kind: str) -> bool:
-    """Bring a table up to date; False if it is not there."""
+def _brought_up_to_date(session: WarehouseSession, table: QualifiedName, kind: str) -> bool:
+    """Bring a table up to date if it is there, and tell whether it is."""
     if table not in session.own_tables:
         session.own_tables |= _look(session, table, kind)
     comment = session.own_tables[table]
@@ -97,8 +93,9 @@ def _look(session: WarehouseSession, table: QualifiedName, kind: str) -> dict[Qu
 
 def _migrate(session: WarehouseSession, table: QualifiedName, kind: str, comment: str) -> None:
     log.info("Table %s is brought to schema version %d", table.quoted, tables.current_schema(kind))
-    failed = None
-    while statements := _outstanding(session, table, kind, comment):
+    failed: list[Statement] = []
+    while True:
+        statements = _outstanding(session, table, kind, comment)
         try:
             for statement in statements:
                 log.info("%s", statement.summary)
