@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from snowmaker.champion import CHALLENGER, PREVIOUS, PRODUCTION
+from snowmaker.exceptions import ModelVersionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +71,20 @@ def plan(state: ModelState) -> Sequence[Step]:
         if version.name in state.retired and version.name != default
     ]
     return steps
+
+
+def told_lag(state: ModelState) -> str:
+    """Tell what the registry does not say yet of what the events say; empty if they agree."""
+    try:
+        steps = plan(state)
+    except ModelVersionError as error:
+        return str(error)
+    if not steps:
+        return ""
+    return (
+        f"the registry of model {state.model} is behind its events; the next decision about it puts that right "
+        f"({'; '.join(str(step) for step in steps)})"
+    )
 
 
 def _alias_steps(state: ModelState) -> list[Step]:

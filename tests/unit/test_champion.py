@@ -14,7 +14,7 @@ from snowmaker.champion import CHALLENGER, PREVIOUS, PRODUCTION, ModelState, Mod
 from snowmaker.decisions import check_promotion, check_retirement, rollback_target
 from snowmaker.exceptions import ConcurrentChangeError, ModelVersionError
 from snowmaker.model_events import Event, EventKind, champion_as_of, event_id
-from snowmaker.registry_plan import Step, plan
+from snowmaker.registry_plan import Step, plan, told_lag
 from snowmaker.week import Week
 
 WEEK = Week(date(2026, 3, 2))
@@ -236,6 +236,7 @@ def test_an_alias_that_contradicts_the_default_is_told_unless_an_event_tells_whi
     with pytest.raises(ModelVersionError, match="alias PRODUCTION on V2, but V1 is its default version"):
         ModelState("M", versions).resolve("champion", WEEK)
     assert ModelState("M", versions, log("PROMOTED V1")).resolve("champion", WEEK).name == "V1"
+    assert "make the champion the default" in told_lag(ModelState("M", versions, log("REJECTED V1")))
     adopted = ModelState("M", (version("V1"), version("V2", PRODUCTION, default=True)))
     assert adopted.resolve("champion", WEEK).name == "V2"
 
@@ -274,6 +275,8 @@ def test_champion_as_of_agrees_with_going_through_time(seed: int) -> None:
 
 def test_after_a_promotion_default_version_and_aliases_agree_with_the_events() -> None:
     model = settled(state("NOMINATED V1", "PROMOTED V1", "NOMINATED V2"))
+    assert told_lag(model) == ""
+    assert "(set default V2; set alias V2 PRODUCTION;" in told_lag(state("PROMOTED V1", "PROMOTED V2"))
     assert shown(model) == {"V1": f"default {PRODUCTION}", "V2": CHALLENGER}
     model = settled(replace(model, events=log("PROMOTED V1", "NOMINATED V2", "PROMOTED V2", "NOMINATED V3")))
     assert shown(model) == {"V1": PREVIOUS, "V2": f"default {PRODUCTION}", "V3": CHALLENGER}

@@ -75,8 +75,9 @@ class PromoteModelOperator(WarehouseOperator):
                 reject(session, model, verdict.challenger, **told)
                 raise AirflowSkipException(f"rejected, champion unchanged: {verdict.summary}")
             if approval and not approval["approved"]:
-                reject(session, model, verdict.challenger, **told)
-                raise ChallengerRejectedError(_rejection(verdict, approval))
+                state = reject(session, model, verdict.challenger, **told).state
+                is_champion = state.champion_name == verdict.challenger
+                raise ChallengerRejectedError(_rejection(verdict, approval, is_champion=is_champion))
             outcome = promote(session, model, verdict.challenger, expected=verdict.champion, **told)
         previous, champion = outcome.event.previous, outcome.state.champion_name
         if champion != verdict.challenger:
@@ -104,6 +105,7 @@ def _week(text: str) -> Week:
         raise WeekError(f"week {text!r} is not a date; write its first day like 2026-03-02") from None
 
 
-def _rejection(verdict: GateVerdict, approval: Mapping[str, Any]) -> str:
+def _rejection(verdict: GateVerdict, approval: Mapping[str, Any], *, is_champion: bool) -> str:
     note = f" ({approval['note']})" if approval["note"] else ""
-    return f"rejected, champion unchanged: by {approval['decided_by']}{note}: {verdict.summary}"
+    remedy = f"; {verdict.challenger} is that champion already: go back with DAG rollback_model" if is_champion else ""
+    return f"rejected, champion unchanged: by {approval['decided_by']}{note}: {verdict.summary}{remedy}"

@@ -11,6 +11,7 @@ from snowmaker.hooks.model_registry import calling, read_state
 from snowmaker.hooks.predictions import prepare_predictions
 from snowmaker.input_check import check_week, tell_weeks
 from snowmaker.operators.base import WarehouseOperator, ensure_columns, replace_rows, run_label
+from snowmaker.registry_plan import told_lag
 from snowmaker.scored_task import scored_task
 from snowmaker.snowflake import predictions, scoring, source_rows
 from snowmaker.snowflake.identifiers import QualifiedName
@@ -65,7 +66,10 @@ class CheckInputOperator(WarehouseOperator):
             ensure_columns(session, self.source)
             counts = session.row(source_rows.count_values(self.source, week))
             rows = _check_week(session, self.source, week, counts)
-            version = read_state(session, QualifiedName.parse(self.model_name)).resolve(self.model_version, week)
+            state = read_state(session, QualifiedName.parse(self.model_name))
+        version = state.resolve(self.model_version, week)
+        if lag := told_lag(state):
+            self.log.warning("%s", lag)
         self.log.info("Week %s: %d rows of %s, model version %s", week, rows, self.source.table.quoted, version.name)
         return {"week": str(week), "model_version": version.name, "rows": rows}
 

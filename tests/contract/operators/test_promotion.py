@@ -379,6 +379,10 @@ def test_who_approved_or_rejected_and_why_stands_in_the_event(lab: Lab, model: M
     assert told_by == [("PROMOTED", "gate", None, "WEAK"), (event, "jane", answer["note"], "GOOD")]
     assert champion_of(model) == ("GOOD" if approved else "WEAK")
     assert not issubclass(ChallengerRejectedError, AirflowSkipException)
+    operator.verdict = {"challenger": champion_of(model), "champion": None, **JUDGED}
+    if not approved:
+        with pytest.raises(ChallengerRejectedError, match="WEAK is that champion already: go back with DAG"):
+            operator.execute(task_context("run-2"))
 
 
 def test_a_week_that_is_none_is_told(model: Model) -> None:
