@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from snowmaker.champion import ModelState
     from snowmaker.hooks.warehouse import WarehouseSession
+    from snowmaker.registry_plan import Step
     from snowmaker.snowflake.identifiers import QualifiedName
     from snowmaker.week import Week
 
@@ -204,7 +205,8 @@ def settle(session: WarehouseSession, model: QualifiedName, *, run: str) -> Mode
     """Make the registry say what the events say: default version, aliases, retired versions gone.
 
     One at a time does so, under a lease. Whoever does reads the events anew after each round until nothing is left to
-    do; so what another decided meanwhile is done too, and what one who died left.
+    do; so what another decided meanwhile is done too, and what one who died left. A retired version that the registry
+    refuses to drop stays there until a later try: nobody is to fail for that.
 
     :param run: who settles
     :return: events and registry at the end
@@ -216,15 +218,16 @@ def settle(session: WarehouseSession, model: QualifiedName, *, run: str) -> Mode
     locks, name = model.sibling(tables.LOCKS), f"registry {model.quoted}"
     ensure_lock(session, locks, name, wait_seconds=LOCK_SECONDS)
     deadline = time.monotonic() + LEASE_WAIT_SECONDS
+    refused: set[Step] = set()
     # Model DDL commits a transaction, so a lock of one is of no use here.
     with lease(session, locks, name, _holder(run), seconds=LEASE_SECONDS) as take_lease:
-        while plan(state):
+        while set(plan(state)) - refused:
             if take_lease():
-                _follow(session, model)
+                _follow(session, model, refused)
             else:
                 wait_a_moment()
             state = read_state(session, model)
-            if plan(state) and time.monotonic() > deadline:
+            if set(plan(state)) - refused and time.monotonic() > deadline:
                 raise ModelBusyError(
                     f"model {model.quoted}: the decision is on record, but its registry has not followed for "
                     f"{LEASE_WAIT_SECONDS} seconds, for others change it; try again"
@@ -232,17 +235,30 @@ def settle(session: WarehouseSession, model: QualifiedName, *, run: str) -> Mode
     return state
 
 
-def _follow(session: WarehouseSession, model: QualifiedName) -> None:
+def _follow(session: WarehouseSession, model: QualifiedName, refused: set[Step]) -> None:
     # What was read before the lease was had may be old.
     steps = plan(read_state(session, model))
     try:
         for step in steps:
-            carry_out(session, model, step)
-            log.info("Model %s: %s", model.quoted, step)
+            if step.action == "drop_version":
+                _drop(session, model, step, refused)
+            else:
+                carry_out(session, model, step)
+                log.info("Model %s: %s", model.quoted, step)
     except StatementError:
         # Somebody else may have changed what the plan was made from.
         if plan(read_state(session, model)) == steps:
             raise
+
+
+def _drop(session: WarehouseSession, model: QualifiedName, step: Step, refused: set[Step]) -> None:
+    try:
+        carry_out(session, model, step)
+    except StatementError as error:
+        refused.add(step)
+        log.warning("Model %s: %s was refused, so the retired version stays for now: %s", model.quoted, step, error)
+    else:
+        log.info("Model %s: %s", model.quoted, step)
 
 
 # ---- one decision at a time ----------------------------------------------------------------------

@@ -58,6 +58,20 @@ def losing_the_answer_to(number: int) -> Iterator[None]:
 
 
 @contextmanager
+def refusing(words: str) -> Iterator[None]:
+    """Let the service refuse statements that have these words."""
+    run = WarehouseSession._run
+
+    def run_or_refuse(session: WarehouseSession, statement: Statement) -> Any:
+        if words in statement.text:
+            raise StatementError(session.conn_id, statement, OperationalError("it is in use", 1489))
+        return run(session, statement)
+
+    with mock.patch.object(WarehouseSession, "_run", run_or_refuse):
+        yield
+
+
+@contextmanager
 def registry_that(*, takes_aliases: bool) -> Iterator[None]:
     """Let the registry take an alias from the version that holds it, or refuse that, as the sandbox's does."""
     run = WarehouseSession._run

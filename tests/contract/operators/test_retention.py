@@ -19,7 +19,7 @@ from snowmaker.operators.rollback import RollbackModelOperator
 from snowmaker.snowflake.identifiers import QualifiedName
 from snowmaker.snowflake.training_set import training_set_of_run
 
-from .dying import Died, dying_after
+from .dying import Died, dying_after, refusing
 from .lab import Lab, Model, task_context
 from .weekly_data import HOLDOUT, TWIN, WEEKS
 
@@ -207,6 +207,16 @@ def test_a_run_that_died_before_its_decision_has_changed_nothing(model: Model) -
     with pytest.raises(Died), dying_after("INSERT INTO"):
         retire(model)
     assert (there(model), model.events(), versions(model)) == before
+
+
+def test_a_version_that_the_registry_will_not_drop_holds_nobody_up(model: Model) -> None:
+    with refusing("DROP VERSION"):
+        assert retire(model)["retired"] == ["OLD", "SPARE"]
+        model.make_champion("NEW", WEEKS[9])
+        assert versions(model) == {"OLD", "BEFORE", "NOW", "SPARE", "NEW"}
+    assert model.champion == "NEW"
+    retire(model)
+    assert versions(model) == {"NOW", "NEW"}
 
 
 @pytest.mark.slow
