@@ -121,6 +121,16 @@ class Deployment:
     def wait_until_healthy(self, seconds: float = 90) -> None:
         self.api.wait_until_healthy(self.processes, seconds)
 
+    def start_what_ended(self) -> None:
+        """Start the components again that have ended by themselves, as a supervisor would.
+
+        On SQLite a scheduler does, now and then, where another process writes what it has read.
+        """
+        for component, keeper in list(self.processes.children.items()):
+            if keeper.poll() is not None:
+                print(f"{component} ended by itself with exit code {keeper.returncode}", flush=True)
+                self.airflow.start_component(component, self.processes)
+
     def client(self, service: str) -> Any:
         return self._session.client(service, endpoint_url=self.sandbox.env["AWS_ENDPOINT_URL"])
 

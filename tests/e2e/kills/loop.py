@@ -90,6 +90,7 @@ class Loop:
 
         After every second retraining the model is rolled back, perhaps while the next one is judged.
         """
+        self.deployment.start_what_ended()
         with suppress(httpx.HTTPError):
             if self._retrained < retrainings and not self._under_way(RETRAIN):
                 self._retrain()
@@ -117,6 +118,7 @@ class Loop:
         """Wait until nothing is under way."""
 
         def is_over() -> bool:
+            self.deployment.start_what_ended()
             with suppress(httpx.HTTPError):
                 return not any(self._under_way(dag_id) for dag_id in (SCORE, RETRAIN, ROLL_BACK))
             return False

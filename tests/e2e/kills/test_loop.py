@@ -147,5 +147,6 @@ def strike(deployment: Deployment, victim: str) -> bool:
             return False
         time.sleep(0.05)
     if victim not in IN_TASK:
+        deployment.start_what_ended()
         deployment.wait_until_healthy(PATIENCE_SECONDS)
     return True
