@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pandas as pd
 import pytest
 
+from snowmaker.hooks.predictions import prepare_predictions
 from snowmaker.hooks.warehouse import WarehouseHook, WarehouseSession
 from snowmaker.monitor_options import MonitorOptions
 from snowmaker.operators.monitor import ModelMonitorOperator
@@ -92,7 +93,9 @@ def test_the_view_has_one_row_a_row_of_the_source(model: Model) -> None:
     name = model.predictions.removesuffix('"') + '_CURRENT"'
     for spoil in (f"CREATE OR REPLACE VIEW {name} AS SELECT SCORE FROM {model.predictions}", f"DROP VIEW {name}"):
         model.lab.rows(spoil)
-        model.score(WEEK, model_version="WEAK", shadow=True)
+        with WarehouseHook().session() as session:
+            task = scored_task("binary_classification")
+            prepare_predictions(session, QualifiedName.parse(model.predictions), model.source, task)
         assert list(view_of(model)) == list(expected)
 
 

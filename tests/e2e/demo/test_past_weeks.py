@@ -42,7 +42,7 @@ def test_completed_weeks_are_backfilled_again_newest_first_by_the_champions_of_t
     (written,) = deployment.query("SELECT MAX(SCORED_AT) FROM MORTGAGE_PREDICTIONS")[0]
     shown = command("airflow backfill create")
     deployment.airflow.cli(*with_options(shown, from_date=str(weeks[0]), to_date=str(weeks[1] + timedelta(days=1))))
-    until(lambda: not deployment.api.active_backfills(SCORE), 180, "the end of the backfill")
+    until(lambda: not deployment.api.active_backfills(SCORE), 400, "the end of the backfill")
     runs = runs_of(deployment, weeks)
     assert [run["state"] for run in runs] == ["success", "success"]
     assert runs[0]["start_date"] > runs[1]["end_date"]
