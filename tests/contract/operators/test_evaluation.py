@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import f1_score, roc_auc_score, root_mean_squared_error
 
 from snowmaker.champion import ModelVersion
 from snowmaker.exceptions import InputDataError
@@ -23,6 +23,7 @@ from snowmaker.operators.evaluation_checks import check_training_cost
 from snowmaker.operators.evaluation_rows import JudgedRows
 from snowmaker.snowflake import tables
 from snowmaker.snowflake.identifiers import QualifiedName
+from snowmaker.snowflake.scoring import ScoreMethod
 from snowmaker.snowflake.statement import Statement
 
 from .lab import Lab, Model, task_context
@@ -197,6 +198,26 @@ def test_each_segment_is_held_against_the_champion_and_small_ones_are_put_togeth
         assert rule["low"] <= rule["value"] <= rule["high"]
         assert rule["passed"] == (rule["high"] >= -0.02)
     assert not verdict["passed"]
+
+
+def test_predicted_numbers_are_judged_by_their_errors(lab: Lab, model: Model) -> None:
+    verdict = model.evaluate(
+        "GOOD",
+        task="regression",
+        method=ScoreMethod("PREDICT_PROBA", "output_feature_1"),
+        floors={"r2": -1},
+        ceilings={"rmse": 0.9},
+        min_gain={"rmse": 0.01},
+        not_worse={"MEMBER": 0.1},
+    )
+    rows = lab.frame[lab.frame["week"] == str(HOLDOUT)]
+    label = rows["APPROVED"].astype(float)
+    good, weak = (root_mean_squared_error(label, lab.artefacts[kind].scores(rows)) for kind in ("good", "weak"))
+    value, low, high = verdict["gains"]["rmse"]
+    assert value == pytest.approx((weak - good) / weak)
+    assert low < value < high
+    assert {rule["metric"] for rule in verdict["rules"] if rule.get("segment")} == {"rmse"}
+    assert verdict["passed"]
 
 
 def test_a_segment_with_too_few_rows_is_told_and_not_judged(lab: Lab) -> None:
