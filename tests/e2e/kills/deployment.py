@@ -8,7 +8,6 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import boto3
 import httpx
 import psutil
-from demo.deployment import ENDED, PersonsApi
+from demo.deployment import ENDED
 from running_demo import until
 
 from include.demo.local_airflow import LocalAirflow
@@ -25,6 +24,7 @@ from include.sandbox import process
 from include.sandbox.settings import free_port
 
 from . import bundle
+from .person import Person
 
 # Deaths are noticed in seconds; but a task bears it when the API server takes its time to start anew.
 SHORT_INTERVALS = {
@@ -57,33 +57,6 @@ class Run:
     dag_id: str
     run_id: str
     seconds: str
-
-
-class Person(PersonsApi):
-    """Airflow's REST API, with the ways to end a task by hand."""
-
-    def mark_task(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
-        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
-        self._send("PATCH", path, json={"new_state": state})
-
-    def mark_run(self, dag_id: str, run_id: str, state: str) -> None:
-        self._send("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", json={"state": state})
-
-    def last_log(self, dag_id: str, run_id: str, task_id: str) -> str:
-        """Return the log of a task's last attempt."""
-        (tried,) = (task["try_number"] for task in self.tasks(dag_id, run_id) if task["task_id"] == task_id)
-        return self.log(dag_id, run_id, task_id, tried)
-
-    def backfill(self, dag_id: str, first: date, last: date, *, again: bool) -> None:
-        """Run a DAG for the past, also for what has run already if so told; three runs at once."""
-        body = {
-            "dag_id": dag_id,
-            "from_date": f"{first}T00:00:00Z",
-            "to_date": f"{last}T00:00:00Z",
-            "reprocess_behavior": "completed" if again else "none",
-            "max_active_runs": 3,
-        }
-        self._send("POST", "/api/v2/backfills", json=body)
 
 
 class Deployment:

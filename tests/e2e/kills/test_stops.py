@@ -12,7 +12,8 @@ import pytest
 from running_demo import until
 
 from .bundle import DEFERRING, IMPATIENT, LIMITED, TASK, WAITING
-from .deployment import Deployment, Person, Run
+from .deployment import Deployment, Run
+from .person import Person
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
