@@ -98,8 +98,8 @@ class Loop:
                 self._rolled_back += 1
                 self._trigger(ROLL_BACK, {"pipeline": NAME, "reason": "none"}, self._rolled_back)
             if self.has_champion() and not self._under_way(SCORE) and not self.api.active_backfills(SCORE):
-                self.api.pause(SCORE, paused=False)
                 self._backfill(weeks)
+                self.api.pause(SCORE, paused=False)
 
     def has_champion(self) -> bool:
         """Whether a retraining has succeeded."""
