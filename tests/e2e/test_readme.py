@@ -21,6 +21,7 @@ from include.sandbox.settings import free_port
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 README = (REPOSITORY / "README.md").read_text()
+VERSIONS = (REPOSITORY / "include" / "pipelines" / "VERSIONS.md").read_text()
 ENDED = ("success", "failed")
 
 
@@ -79,6 +80,13 @@ def test_your_own_model_works_word_for_word(checkout: Path, api: AirflowApi) -> 
         run(checkout, [*session, f"python - <<'EOF'\n{ASK.format(query=query)}\nEOF"]) for query in queries
     )
     assert predictions.count("datetime.date(2026, 3, 23)") == 5
+    explained, champion = (
+        run(checkout, [*session, f"python - <<'EOF'\n{ASK.format(query=query)}\nEOF"])
+        for query in re.findall(r"^```sql\n(.*?)^```$", VERSIONS, flags=re.MULTILINE | re.DOTALL)
+    )
+    # A row a customer and week, each with its features' part and the rest.
+    assert explained.count("), (") == 5999
+    assert re.fullmatch(r"\[\('V20260316_\w{8}',\)\]\n", champion)
     assert re.fullmatch(r"\[\('retrain-churn-train-\w+', 'Completed', 'ml\.m5\.xlarge', \d+, 0\.\d+\)\]\n", costs)
 
 
