@@ -389,7 +389,7 @@ def _nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_life, "LEASE_SECONDS", 0)
 
 
-@pytest.mark.parametrize("takes_aliases", [False, True])
+@pytest.mark.parametrize("takes_aliases", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_in_one_story_the_log_and_the_registry_are_as_a_page_of_rules_says(lab: Lab, takes_aliases: bool) -> None:
     life = kind_of(lab, takes_aliases)()
     try:
