@@ -106,7 +106,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "ROW_COUNT": _NUMBER,
         **_RUN,
     },
-    # One row a rule of an evaluation: what was found of the challenger, its interval, and the bound.
+    # One row a rule of an evaluation: what was found of the challenger, its interval, and the bound. One that
+    # could not be judged has no PASSED.
     VERDICTS: {
         **_VERSION,
         "CHAMPION": "VARCHAR",
@@ -117,7 +118,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "LOW": "FLOAT",
         "HIGH": "FLOAT",
         "BOUND": "FLOAT",
-        "PASSED": _FLAG,
+        "PASSED": "BOOLEAN",
+        "NOTE": "VARCHAR",
         "FIRST_WEEK": "DATE NOT NULL",
         "LAST_WEEK": "DATE NOT NULL",
         "ROW_COUNT": _NUMBER,

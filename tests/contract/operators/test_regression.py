@@ -76,7 +76,7 @@ def test_labels_and_scores_that_are_no_finite_numbers_are_counted(lab: Lab) -> N
         counted = session.row(count_scores(QualifiedName.parse(table), REGRESSION.is_good))
         finite = Statement(f"SELECT * FROM {table} WHERE SCORE = 1")
         (measured,) = session.rows(REGRESSION.measure(finite))
-    assert (counted["N"], counted["GOOD"], counted["MISSING"]) == (8, 5, 0)
+    assert (counted["SCORED"], counted["GOOD"], counted["MISSING"]) == (8, 5, 0)
     assert (measured["N"], measured["WRONG"]) == (4, 3)
 
 
