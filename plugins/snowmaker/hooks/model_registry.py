@@ -78,14 +78,14 @@ def _move_alias(session: WarehouseSession, model: QualifiedName, step: Step) -> 
 
 @contextmanager
 def calling(session: WarehouseSession, model: QualifiedName, versions: Sequence[str], method: str) -> Iterator[None]:
-    """Run statements that call a model's method; if one fails because there is no such method, say so.
+    """Run statements that call a model's method; if one fails because it cannot be called so, say so.
 
     :param versions: the versions that are called
-    :raises ModelVersionError: naming the methods there are
+    :raises ModelVersionError: naming the methods there are, or that the version takes other features
     """
     try:
         yield
-    except StatementError:
+    except StatementError as error:
         for version in versions:
             rows = session.rows_if_any(registry.show_functions(model, version))
             there_are = [str(row["name"]).upper() for row in rows]
@@ -94,4 +94,10 @@ def calling(session: WarehouseSession, model: QualifiedName, versions: Sequence[
                     f"version {version} of model {model.quoted} has no method {method.upper()}; "
                     f"there are: {', '.join(there_are)}"
                 ) from None
+        if error.arguments_are_wrong:
+            raise ModelVersionError(
+                f"model {model.quoted}: {' or '.join(versions)} was trained on other features than those it is called "
+                f"with; score with a version of these features, or give the model with the new ones a name of its own "
+                f"(model.name in the pipeline file). Snowflake says: {error}"
+            ) from None
         raise

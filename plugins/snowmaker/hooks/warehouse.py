@@ -29,6 +29,10 @@ LOCK_SECONDS = 600
 """How long a statement waits for somebody else's transaction. Snowmaker's are short; Snowflake would wait 12 hours."""
 
 _OBJECT_MISSING = 2003
+_WRONG_ARGUMENTS = 1044
+# Classes of SQLSTATE: what is not found, not supported, not right in the data, not right in the statement, and what a
+# function written by people raises.
+_FOR_GOOD = {"02", "0A", "22", "42", "P0"}
 _LOCK_TIMED_OUT = 625
 _LOGIN_REFUSED = {250001, 390100, 390144, 390189, 390201, 390432}
 _KEY_BEGINNING = "-----BEGIN"
@@ -173,11 +177,22 @@ class StatementError(WarehouseError):
 
     def __init__(self, conn_id: str, statement: Statement, error: Any) -> None:
         self.errno: int | None = error.errno
+        self.sqlstate = str(getattr(error, "sqlstate", None) or "")
         detail = " ".join(str(error.raw_msg or error.msg or error).split())
         super().__init__(
             f"Airflow connection {conn_id!r}: Snowflake refused a statement ({error.errno}): {detail} "
             f"[{statement.summary}]"
         )
+
+    @property
+    def is_for_good(self) -> bool:
+        """Whether the statement, or the data it meets, is what is wrong: another try would end alike."""
+        return self.sqlstate[:2] in _FOR_GOOD
+
+    @property
+    def arguments_are_wrong(self) -> bool:
+        """Whether a function was called with arguments that it does not take."""
+        return self.errno == _WRONG_ARGUMENTS
 
     @property
     def object_is_missing(self) -> bool:

@@ -37,6 +37,7 @@ def check_schema(
     """Score rows of the source's newest week: as the table is now, and not as the training set was made of it.
 
     :return: the rule that all of them get a score; why they do not is in its note
+    :raises StatementError: if the warehouse failed for another reason than model and table
     """
     rule = "schema"
     try:
@@ -58,6 +59,8 @@ def check_schema(
             )
         )
     except (InputDataError, StatementError) as error:
+        if isinstance(error, StatementError) and not error.is_for_good:
+            raise
         return at_least(rule, None, 1, note=str(error))
     rows, good = int(found["N"]), int(found["GOOD"])
     missing = f"{rows - good} of {rows} rows of week {week} get no score, or one {task.bad_score}"

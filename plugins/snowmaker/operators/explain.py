@@ -140,7 +140,7 @@ class ExplainModelOperator(WarehouseOperator):
         try:
             return self._explain(session, model, champion, sample)[1]
         except StatementError as error:
-            if "SQL compilation error" not in str(error):
+            if not error.is_for_good:
                 raise
             self.log.warning(
                 "Champion %s takes other features, so no change against it is told: %s", champion.name, error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,10 +14,10 @@ from scipy import stats
 from sklearn.metrics import f1_score, roc_auc_score, root_mean_squared_error
 
 from snowmaker.champion import ModelVersion
-from snowmaker.exceptions import InputDataError
+from snowmaker.exceptions import InputDataError, ModelVersionError
 from snowmaker.gate import GateVerdict
 from snowmaker.hooks.own_tables import ensure_table
-from snowmaker.hooks.warehouse import WarehouseHook, WarehouseSession
+from snowmaker.hooks.warehouse import StatementError, WarehouseHook, WarehouseSession
 from snowmaker.links.verdict import VERDICT_KEY, VerdictLink
 from snowmaker.operators.evaluation import EvaluateChallengerOperator
 from snowmaker.operators.evaluation_checks import check_training_cost
@@ -26,6 +27,7 @@ from snowmaker.snowflake.identifiers import QualifiedName
 from snowmaker.snowflake.scoring import ScoreMethod
 from snowmaker.snowflake.statement import Statement
 
+from .dying import refusing
 from .lab import Lab, Model, task_context
 from .weekly_data import HOLDOUT, ROWS, WEEKS
 
@@ -254,6 +256,20 @@ def test_a_challenger_that_cannot_take_the_current_table_fails_with_what_is_wron
     assert told in rule["note"]
     assert "Traceback" not in rule["note"]
     assert [name for (name, _), rule in rules_of(verdict).items() if not rule["passed"]] == ["schema"]
+
+
+def test_a_warehouse_that_fails_is_no_fault_of_the_challenger(model: Model) -> None:
+    with refusing("LIMIT 1000"), pytest.raises(StatementError, match="it is in use"):
+        model.evaluate("GOOD")
+    assert model.evaluate("GOOD")["passed"]
+
+
+def test_versions_of_other_features_are_told_as_such(model: Model) -> None:
+    model.source = replace(model.source, features=model.source.features[1:])
+    with pytest.raises(ModelVersionError, match=r"GOOD was trained on other features .*model\.name in the pipeline"):
+        model.evaluate("GOOD")
+    with pytest.raises(ModelVersionError, match="WEAK was trained on other features"):
+        model.score(LATER)
 
 
 def test_time_and_cost_are_held_against_what_they_may_be(lab: Lab) -> None:
