@@ -28,7 +28,7 @@ def rollback_model(pipelines: dict[str, Pipeline]) -> DAG:
         # Nothing to wait for, and a paused one would leave a rollback queued.
         is_paused_upon_creation=False,
         user_defined_macros={"pipelines": pipelines},
-        default_args={"retries": 2, "retry_delay": timedelta(seconds=5)},
+        default_args={"retries": 5, "retry_delay": timedelta(seconds=5)},
         tags=["snowmaker"],
         params={
             "pipeline": Param(
