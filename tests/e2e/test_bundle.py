@@ -61,7 +61,9 @@ def test_airflow_lists_the_provider(tmp_path: Path) -> None:
 
 
 def dags_of(*pipelines: str) -> list[str]:
-    return sorted(f"{kind}_{name}" for kind in ("score", "retrain") for name in pipelines)
+    return sorted(
+        ["rollback_model", *(f"{kind}_{name}" for kind in ("score", "retrain", "shadow") for name in pipelines)]
+    )
 
 
 def parse(bundle: Path) -> dict[str, object]:

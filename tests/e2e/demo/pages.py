@@ -12,7 +12,8 @@ PAGE = (REPOSITORY / "include" / "pipelines" / "VERSIONS.md").read_text()
 
 def command(beginning: str) -> list[str]:
     """Return the words of the page's only command that begins so, without ``airflow``."""
-    shown = [shlex.split(block) for block in re.findall(r"^```bash\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)]
+    blocks = re.findall(r"^```bash\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    shown = [shlex.split(block.replace("\\\n", " ")) for block in blocks]
     (words,) = (words for words in shown if words[: len(beginning.split())] == beginning.split())
     return words[1:]
 
