@@ -18,7 +18,7 @@ import httpx
 
 from include.demo import story
 from include.demo.environment import Environment
-from include.demo.local_airflow import REPOSITORY, AirflowApi, LocalAirflow
+from include.demo.local_airflow import REPOSITORY, AirflowApi, LocalAirflow, create_backfill
 from include.demo.processes import ProcessGroup
 from include.sandbox.process import SandboxError
 from include.sandbox.settings import free_port
@@ -32,7 +32,6 @@ SCORE, RETRAIN = "score_mortgage", "retrain_mortgage"
 WEEKS, FIRST_MODEL_WEEK, SHIFT_WEEK = 30, 10, 13
 SCORED_WEEKS = WEEKS - FIRST_MODEL_WEEK
 _RUNNING = ("queued", "running")
-_SQLITE_TRIES = 8
 
 
 class Demo:
@@ -83,21 +82,9 @@ class Demo:
         self._watch()
 
     def _create_backfill(self, start: date, end: date) -> None:
-        command = ["backfill", "create", "--dag-id", SCORE, "--max-active-runs", "1"]
-        command += ["--from-date", start.isoformat(), "--to-date", (end + timedelta(days=1)).isoformat()]
-        command += ["--reprocess-behavior", "failed"]
-        for _ in range(_SQLITE_TRIES):
-            try:
-                self.airflow.cli(*command)
-                return
-            except RuntimeError as error:
-                if "database is locked" not in str(error):
-                    raise
-            # SQLite refuses a transaction that read before somebody else wrote; half a backfill may be left.
-            self.say("SQLite was busy: creating the backfill anew")
-            for backfill in self.api.active_backfills(SCORE):
-                self.api.cancel_backfill(backfill["id"])
-        raise RuntimeError(f"SQLite refused to create the backfill {_SQLITE_TRIES} times; try again")
+        command = ["--from-date", start.isoformat(), "--to-date", (end + timedelta(days=1)).isoformat()]
+        command += ["--max-active-runs", "1", "--reprocess-behavior", "failed"]
+        create_backfill(self.airflow, self.api, SCORE, *command, say=self.say)
 
     def finish(self, connection: SnowflakeConnection) -> bool:
         """Show the table and what was expected; return whether all of it happened."""

@@ -22,7 +22,7 @@ import httpx
 from cryptography.fernet import Fernet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from include.demo.processes import ProcessGroup
 
@@ -35,6 +35,7 @@ COMPONENTS = {
     "api-server": [],
 }
 _TRIES = 6
+_SQLITE_TRIES = 8
 # What tasks import with their DAG file, two seconds' work. The scheduler's workers fork a process for each, which has
 # it then; code that is changed meanwhile is seen when the scheduler starts again.
 _PRELOADED = (
@@ -275,3 +276,26 @@ class AirflowApi:
                 break
             time.sleep(0.2 * attempt)
         return answer.raise_for_status()
+
+
+def create_backfill(
+    airflow: LocalAirflow, api: AirflowApi, dag_id: str, *options: str, say: Callable[[str], None] = print
+) -> None:
+    """Create a backfill by the ``airflow`` command.
+
+    :param options: of ``airflow backfill create``, besides the DAG's
+    :param say: is told of each further try
+    :raises RuntimeError: if it fails
+    """
+    for _ in range(_SQLITE_TRIES):
+        try:
+            airflow.cli("backfill", "create", "--dag-id", dag_id, *options)
+            return
+        except RuntimeError as error:
+            if "database is locked" not in str(error):
+                raise
+        # SQLite refuses a transaction that read before somebody else wrote; half a backfill may be left.
+        say("SQLite was busy: creating the backfill anew")
+        for backfill in api.active_backfills(dag_id):
+            api.cancel_backfill(backfill["id"])
+    raise RuntimeError(f"SQLite refused to create the backfill {_SQLITE_TRIES} times; try again")

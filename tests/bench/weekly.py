@@ -16,7 +16,7 @@ from bench.figure import Figure
 from include.datasets.mortgage import MORTGAGE
 from include.datasets.weekly_table import WeeklyTable, last_complete_week
 from include.demo.environment import DATABASE, SCHEMA, Environment
-from include.demo.local_airflow import AirflowApi, LocalAirflow
+from include.demo.local_airflow import AirflowApi, LocalAirflow, create_backfill
 from include.demo.processes import ProcessGroup
 from include.sandbox.settings import free_port
 
@@ -67,8 +67,11 @@ class _Deployment:
     def backfill(self, first: int, weeks: int) -> float:
         """Backfill weeks; return the seconds from its creation to the end of the last run."""
         days = [str(self.week(first)), str(self.week(first + weeks - 1) + timedelta(days=1))]
-        command = ["backfill", "create", "--dag-id", SCORE, "--from-date", days[0], "--to-date", days[1]]
-        self.airflow.cli(*command, "--max-active-runs", "4", "--reprocess-behavior", "completed")
+        options = ["--from-date", days[0], "--to-date", days[1], "--max-active-runs", "4"]
+        # Paused, the scheduler leaves SQLite to the command.
+        self.api.pause(SCORE, paused=True)
+        create_backfill(self.airflow, self.api, SCORE, *options, "--reprocess-behavior", "completed")
+        self.api.pause(SCORE, paused=False)
         while True:
             runs = [run for run in self.api.runs(SCORE) if run["run_type"] == "backfill"]
             if len(runs) == weeks and all(run["end_date"] for run in runs):

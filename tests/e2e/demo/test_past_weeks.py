@@ -10,6 +10,7 @@ from running_demo import until
 
 from demo.deployment import ENDED, SCORE, Deployment
 from demo.pages import command, with_options
+from include.demo.local_airflow import create_backfill
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(700)]
 
@@ -40,8 +41,9 @@ def test_completed_weeks_are_backfilled_again_newest_first_by_the_champions_of_t
     weeks = [week, week + timedelta(weeks=1)]
     before, others = deployment.predictions(), [deployment.predictions(except_week=str(one)) for one in weeks]
     (written,) = deployment.query("SELECT MAX(SCORED_AT) FROM MORTGAGE_PREDICTIONS")[0]
-    shown = command("airflow backfill create")
-    deployment.airflow.cli(*with_options(shown, from_date=str(weeks[0]), to_date=str(weeks[1] + timedelta(days=1))))
+    shown = command(f"airflow backfill create --dag-id {SCORE}")[4:]
+    options = with_options(shown, from_date=str(weeks[0]), to_date=str(weeks[1] + timedelta(days=1)))
+    create_backfill(deployment.airflow, deployment.api, SCORE, *options)
     until(lambda: not deployment.api.active_backfills(SCORE), 400, "the end of the backfill")
     runs = runs_of(deployment, weeks)
     assert [run["state"] for run in runs] == ["success", "success"]
