@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 # Airflow kills a task's process 5 s after it has told it so.
 _ASK_SECONDS, _ASK_AGAIN_SECONDS, _STOP_SECONDS = 0.5, 2.0, 3.0
+
+# All lines of the hosts go one way, whoever waits for the job.
+log = logging.getLogger(__name__)
 
 
 class SageMakerTrainOperator(TrainingArguments):
@@ -253,7 +257,7 @@ class SageMakerTrainOperator(TrainingArguments):
             if not training_outcome.is_ended(description):
                 raise self._time_is_over(run, description)
         for line in job_log.new_lines(at_the_end=True) if job_log else ():
-            self.log.info("%s", line)
+            log.info("%s", line)
         return self._finish(description)
 
     def _finish(self, description: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,10 +38,8 @@ def hosts_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def capture(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def capture(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    # Once a test of the same process has made Airflow set up its logging, tasks' lines go elsewhere.
-    monkeypatch.setattr(logging.getLogger("airflow.task"), "propagate", True)
 
 
 def test_a_waiting_task_shows_every_line_once(
