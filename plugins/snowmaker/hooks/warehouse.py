@@ -273,6 +273,8 @@ def connection_error(conn_id: str, errno: int | None, message: str) -> Snowmaker
         return ConnectionSetupError(
             f"{where}: a network policy refuses this machine's address; add it to the policy ({text})"
         )
-    if errno in _LOGIN_REFUSED or errno == 290404:
+    # The number is that of a refused login, too.
+    went_away = "Could not connect to Snowflake backend" in text
+    if (errno in _LOGIN_REFUSED and not went_away) or errno == 290404:
         return ConnectionSetupError(f"{where}: Snowflake refused the connection ({errno}): {text}")
     return ServiceUnreachableError(f"{where}: no connection to Snowflake ({errno}): {text}")

@@ -52,6 +52,8 @@ def test_underscores_matter_only_where_the_account_makes_the_host_name() -> None
         (250001, "IP 1.2.3.4 is not allowed to access Snowflake.", ConnectionSetupError, "network policy"),
         (290404, "404 Not Found", ConnectionSetupError, "290404"),
         (251012, "connection timed out", ServiceUnreachableError, "no connection"),
+        (250001, "Could not connect to Snowflake backend after 2 attempt(s).Aborting", ServiceUnreachableError,
+         "no connection"),
     ],
 )  # fmt: skip
 def test_login_errors_say_what_to_do(errno: int, message: str, kind: type[Exception], told: str) -> None:
