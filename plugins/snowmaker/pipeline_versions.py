@@ -28,14 +28,14 @@ class PromotionSection(Section):
     )
     min_gain: dict[Metric, float] | None = Field(
         None,
-        description="Least gain over the champion, metric by metric: a difference, of rmse and mae the share by which "
-        "the error is smaller. Default: 0 of f1, of a regression 0 of rmse.",
+        description="Least gain over the champion, metric by metric: a difference, of rmse, mae, mape, log_loss and "
+        "brier the share by which the error is smaller. Default: 0 of f1, of a regression 0 of rmse.",
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Of the intervals around gains.")
     not_worse: dict[Column, float] = Field(
         default_factory=dict,
         description="Columns by whose segments a challenger may not be significantly worse than the champion, each "
-        "with the loss that is borne, e.g. {COUNTY_NAME: 0.02}; in not_worse_metric's unit, of rmse and mae a share.",
+        "with the loss that is borne, e.g. {COUNTY_NAME: 0.02}; measured as min_gain is.",
     )
     not_worse_metric: Metric | None = Field(None, description="Default: f1, of a regression rmse.")
     max_scoring_seconds_per_million: float | None = Field(
