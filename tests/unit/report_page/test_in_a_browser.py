@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +11,11 @@ import pytest
 from snowmaker.report.page import render
 
 from .sample import a_report
+from .windows import WINDOWS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-browsers = pytest.importorskip("playwright.sync_api", reason="needs a browser's driver: pip install playwright")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: apt-get install chromium")
-WINDOWS = {"light": ("light", 1000), "dark": ("dark", 1000), "phone": ("light", 390)}
 
 _SEEN = """() => {
     const channels = (text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
@@ -61,15 +56,6 @@ class Seen:
     page: dict[str, Any]
     requests: list[str]
     complaints: list[str]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsers.sync_playwright() as driver:
-        # No sandbox, for CI runs as root.
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import pytest
 
 from snowmaker.report.verdict_page import render_verdict
 
-from .test_in_a_browser import WINDOWS, browser, pytestmark  # noqa: F401 (a fixture, and when there is none)
 from .verdicts import a_verdict
+from .windows import WINDOWS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -40,7 +40,7 @@ _SEEN = """() => {
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_it_loads_nothing_and_can_be_read(browser: Browser, tmp_path: Path, window: str) -> None:  # noqa: F811
+def test_it_loads_nothing_and_can_be_read(browser: Browser, tmp_path: Path, window: str) -> None:
     file = tmp_path / "verdict.html"
     file.write_text(render_verdict(a_verdict(), "retrain_loans/run-1"))
     scheme, width = WINDOWS[window]
