@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
 from airflow.sdk import DAG, Param
@@ -28,12 +27,10 @@ def shadow_scoring(pipeline: Pipeline) -> DAG:
     }
     with DAG(
         f"shadow_{pipeline.name}",
-        description=pipeline.description,
         doc_md=__doc__,
         schedule=None,
-        start_date=datetime.fromisoformat(f"{pipeline.start_date}T00:00:00+00:00"),
         default_args=pipeline.task_defaults,
-        tags=["snowmaker", pipeline.name],
+        **pipeline.dag_arguments,
         params={
             "week": Param(
                 None,

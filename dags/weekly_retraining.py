@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -154,14 +154,12 @@ def weekly_retraining(pipeline: Pipeline) -> DAG:
     )
     with DAG(
         f"retrain_{pipeline.name}",
-        description=pipeline.description,
         doc_md=__doc__,
         schedule=schedule,
-        start_date=datetime.fromisoformat(f"{pipeline.start_date}T00:00:00+00:00"),
         catchup=False,
         max_active_runs=1,
         default_args={**pipeline.task_defaults, "on_failure_callback": notify.on_failure},
-        tags=["snowmaker", pipeline.name],
+        **pipeline.dag_arguments,
         params={
             "week": Param(
                 None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +87,11 @@ def weekly_scoring(pipeline: Pipeline) -> DAG:
     }
     with DAG(
         f"score_{pipeline.name}",
-        description=pipeline.description,
         doc_md=__doc__,
         schedule=CronDataIntervalTimetable(pipeline.schedule, timezone="UTC") if pipeline.schedule else None,
-        start_date=datetime.fromisoformat(f"{pipeline.start_date}T00:00:00+00:00"),
         catchup=False,
         default_args={**pipeline.task_defaults, "on_failure_callback": notify.on_failure},
-        tags=["snowmaker", pipeline.name],
+        **pipeline.dag_arguments,
         params={
             "week": Param(
                 None,

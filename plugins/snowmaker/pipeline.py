@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -220,6 +220,15 @@ class Pipeline(Section):
             "owner": self.owner,
             "retries": self.retries,
             "retry_delay": timedelta(seconds=self.retry_delay_seconds),
+        }
+
+    @property
+    def dag_arguments(self) -> dict[str, Any]:
+        """What all of the pipeline's DAGs have."""
+        return {
+            "description": self.description,
+            "start_date": datetime.fromisoformat(f"{self.start_date}T00:00:00+00:00"),
+            "tags": ["snowmaker", self.name],
         }
 
     @property
