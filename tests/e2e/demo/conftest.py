@@ -27,7 +27,8 @@ from include.sandbox.settings import free_port
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
     if kept := os.environ.get("SNOWMAKER_E2E_FOLDER"):
-        shutil.copytree(kept, folder, dirs_exist_ok=True)
+        # A bundle is written anew.
+        shutil.copytree(kept, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("bundle"))
     return folder
 
 

@@ -21,7 +21,7 @@ def second_champion(deployment: Deployment) -> tuple[list[str], date]:
     """Both champions, and the week as of which the second one was promoted."""
     rows = deployment.query(
         "SELECT MODEL_VERSION, WEEK_START FROM SNOWMAKER_MODEL_EVENTS WHERE EVENT = 'PROMOTED' AND MODEL_NAME = %s "
-        "ORDER BY WRITTEN_AT",
+        "ORDER BY SEQUENCE",
         MODEL,
     )
     (first, _), (second, week) = rows[:2]
