@@ -57,9 +57,12 @@ def test_a_resumed_alert_runs_at_its_times_and_a_suspended_one_no_more(session: 
     start = datetime.now(UTC)
     alerts.run_due_at(account, start + timedelta(days=1))
     execution.execute(session, "ALTER ALERT a RESUME")
+    (alert,) = account.catalog.entries(alerts.KIND)
+    place = (alerts.KIND, alert.definition["id"])  # a run has its end written down a moment before it leaves its place
     for minutes, runs in ((1, 0), (4.9, 0), (5.1, 1), (5.2, 1), (9, 1), (10.1, 2)):
         alerts.run_due_at(account, start + timedelta(minutes=minutes))
-        until(lambda runs=runs: len(ended(account, alerts.RUNS)) == runs)
+        until(lambda: not account.scheduler.is_running(place))
+        assert len(ended(account, alerts.RUNS)) == runs
     execution.execute(session, "ALTER ALERT a SUSPEND")
     alerts.run_due_at(account, start + timedelta(minutes=16))
     execution.execute(session, "ALTER ALERT a RESUME")

@@ -89,6 +89,11 @@ class Scheduler:
             self._pool.submit(self._work, key)
         return True
 
+    def is_running(self, key: Hashable) -> bool:
+        """True from when a run of this key is taken on until its place is free for the next."""
+        with self._lock:
+            return key in self._running
+
     @contextmanager
     def holding(self, session: Session) -> Iterator[None]:
         """While this lasts, stopping breaks off the session's statement."""
