@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from cryptography.fernet import Fernet
 
+from include.demo import preloaded_airflow
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -36,26 +38,8 @@ COMPONENTS = {
 }
 _TRIES = 6
 _SQLITE_TRIES = 8
-# What tasks import with their DAG file, two seconds' work. The scheduler's workers fork a process for each, which has
-# it then; code that is changed meanwhile is seen when the scheduler starts again.
-_PRELOADED = (
-    "airflow.dag_processing.dagbag",
-    "airflow.providers.amazon.aws.hooks.s3",
-    "airflow.providers.amazon.aws.operators.sagemaker",
-    "airflow.providers.snowflake.hooks.snowflake",
-    "scipy.special",
-    "snowflake.connector",
-    "snowmaker.operators.evaluation",
-    "snowmaker.operators.log_model",
-    "snowmaker.operators.monitor_drift",
-    "snowmaker.operators.monitor_performance",
-    "snowmaker.operators.promotion",
-    "snowmaker.operators.report",
-    "snowmaker.operators.sagemaker",
-    "snowmaker.operators.scoring",
-    "snowmaker.pipeline",
-)
-_PRELOADING = "import runpy, {modules}; runpy.run_module('airflow', run_name='__main__', alter_sys=True)"
+# Those that fork a process for each task or file.
+_FORKING = ("scheduler", "dag-processor")
 
 
 @dataclass
@@ -147,8 +131,9 @@ class LocalAirflow:
 
     def start_component(self, component: str, processes: ProcessGroup) -> None:
         """Start one of the components, which must not be running; it becomes ready in the background."""
-        preloading = ["-c", _PRELOADING.format(modules=", ".join(_PRELOADED))]
-        airflow = preloading if component == "scheduler" else ["-m", "airflow"]
+        # -P keeps the script's own folder out of its imports.
+        preloaded = ["-P", str(Path(preloaded_airflow.__file__)), str(self.bundle)]
+        airflow = preloaded if component in _FORKING else ["-m", "airflow"]
         processes.start(
             component,
             [sys.executable, *airflow, component, *COMPONENTS[component]],
