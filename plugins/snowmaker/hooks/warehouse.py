@@ -19,7 +19,7 @@ from snowmaker.exceptions import (
 from snowmaker.snowflake.statement import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from snowflake.connector import SnowflakeConnection
 
@@ -54,8 +54,6 @@ class WarehouseHook(SnowflakeHook):
         """
         with closing(self._connect()) as connection:
             session = WarehouseSession(connection, self.get_conn_id())
-            # A timestamp's day, and so its week, depends on the session's time zone.
-            session.execute(Statement(f"ALTER SESSION SET TIMEZONE = 'UTC' LOCK_TIMEOUT = {LOCK_SECONDS}"))
             try:
                 yield session
             finally:
@@ -68,6 +66,7 @@ class WarehouseHook(SnowflakeHook):
         extra = self.get_connection(conn_id).extra_dejson
         check_settings(conn_id, extra)
         self._check_reachable(conn_id, extra)
+        self.session_parameters = _session_parameters(self.session_parameters or extra.get("session_parameters") or {})
         try:
             return self.get_conn()
         except Error as error:
@@ -205,6 +204,13 @@ class StatementError(WarehouseError):
         return self.errno == _LOCK_TIMED_OUT
 
 
+def _session_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the session parameters that Snowmaker needs to those that a connection asks for; they go with the login."""
+    # A timestamp's day, and so its week, depends on the session's time zone.
+    needed = {"TIMEZONE": "UTC", "LOCK_TIMEOUT": LOCK_SECONDS}
+    return {name: value for name, value in asked.items() if name.upper() not in needed} | needed
+
+
 def check_settings(conn_id: str, extra: dict[str, Any]) -> None:
     """Refuse settings that Snowflake would answer with a misleading error.
 
@@ -217,6 +223,11 @@ def check_settings(conn_id: str, extra: dict[str, Any]) -> None:
         raise ConnectionSetupError(
             f"Airflow connection {conn_id!r}: account {account!r} has underscores, which host names cannot have "
             f"(TLS fails); write {account.replace('_', '-')!r}"
+        )
+    if not isinstance(extra.get("session_parameters") or {}, dict):
+        raise ConnectionSetupError(
+            f"Airflow connection {conn_id!r}: session_parameters is no JSON object; write e.g. "
+            f'{{"QUERY_TAG": "airflow"}}'
         )
     for setting in ("private_key_content", "private_key_file"):
         if extra.get(setting):

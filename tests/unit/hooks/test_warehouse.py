@@ -25,6 +25,7 @@ PEM = "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n"
             {"account": "a", "private_key_file": "/nowhere/key.p8"},
             "'/nowhere/key.p8' cannot be read here .No such file",
         ),
+        ({"account": "a", "session_parameters": "QUERY_TAG=MIIE"}, "session_parameters is no JSON object"),
     ],
 )
 def test_settings_that_fail_late_are_refused_at_once(extra: dict[str, str], message: str) -> None:
