@@ -7,7 +7,7 @@ a moment old. Only a model that has no events yet is taken as the registry shows
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,10 @@ _SYSTEM_ALIASES = {"DEFAULT", "FIRST", "LAST"}
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """A version in the registry."""
+    """A version in the registry.
+
+    :param spec: the registry's description of it, the text of its model.yaml; ``model_inputs`` reads it
+    """
 
     name: str
     is_default: bool = False
@@ -37,6 +40,7 @@ class ModelVersion:
     metrics: tuple[tuple[str, Any], ...] = ()
     comment: str = ""
     created_on: datetime | None = None
+    spec: str = field(default="", repr=False)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> ModelVersion:
@@ -50,6 +54,7 @@ class ModelVersion:
             metrics=tuple(sorted(metadata.get("metrics", {}).items())),
             comment=row["comment"] or "",
             created_on=row.get("created_on"),
+            spec=row.get("model_spec") or "",
         )
 
     @property

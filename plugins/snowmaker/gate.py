@@ -136,6 +136,11 @@ class GateVerdict:
         return all(rule.passed for rule in self.rules)
 
     @property
+    def is_compared(self) -> bool:
+        """Whether the champion was judged on the same rows; one that cannot score them is not."""
+        return self.champion in self.metrics
+
+    @property
     def summary(self) -> str:
         """One line for people: every rule with value, bound and outcome; of segments those that fail."""
         return gate_text.summary(self)
@@ -221,7 +226,7 @@ def judge(
     confidence: float | None = None,
     notes: Sequence[str] = (),
 ) -> GateVerdict:
-    """Hold a challenger against the floors and ceilings and, where there is a champion, against it.
+    """Hold a challenger against the floors and ceilings and, where there is a champion with metrics, against it.
 
     The gain is the difference, and of an error the share by which it is smaller. Values are held against the bounds,
     and their intervals shown; only in segments, where there are few rows, must the whole interval be below the bound
@@ -241,7 +246,7 @@ def judge(
     rules = [at_least(name, own[name], bound, name, around.get(name)) for name, bound in floors.items()]
     rules += [at_most(name, own[name], bound, name, around.get(name)) for name, bound in (ceilings or {}).items()]
     gains: dict[str, list[float | None]] = {}
-    if champion is not None:
+    if champion is not None and champion in metrics:
         around = gain_intervals or {}
         found = {name: gain(name, value, metrics[champion].get(name)) for name, value in own.items()}
         for name, bound in min_gain.items():

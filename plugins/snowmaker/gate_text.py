@@ -29,7 +29,7 @@ def summary(verdict: GateVerdict) -> str:
         parts.append(f"{open_ones} {'segment' if open_ones == 1 else 'segments'} with too few rows: not judged")
     if verdict.left_out:
         parts.append(f"{verdict.left_out} more in SNOWMAKER_VERDICTS")
-    against = f"against {verdict.champion}" if verdict.champion else "with no champion yet"
+    against = f"{_relation(verdict)} {verdict.champion}" if verdict.champion else "with no champion yet"
     return f"{verdict.challenger} {against}, {verdict.rows} rows: {'; '.join(parts) or 'no rules'}"
 
 
@@ -38,7 +38,8 @@ def markdown(verdict: GateVerdict) -> str:
 
     Names come from the data: they stand as code, so that nothing in them is taken for Markdown or a link.
     """
-    against = f"against champion {_code(verdict.champion)}" if verdict.champion else "with no champion yet"
+    champion = f"{_relation(verdict)} champion {_code(verdict.champion)}" if verdict.champion else ""
+    against = champion or "with no champion yet"
     lines = [
         f"{_code(verdict.challenger)} {against}, on {verdict.rows:,} labelled rows{_weeks(verdict.weeks)}: "
         f"**{'passed' if verdict.passed else 'not passed'}**",
@@ -63,6 +64,10 @@ def markdown(verdict: GateVerdict) -> str:
     if verdict.confidence and any(rule.low is not None for rule in verdict.rules):
         told.append(f"Intervals: paired bootstrap, {100 * verdict.confidence:g} %.")
     return "\n".join([*lines, *(["", *(f"- {one}" for one in told)] if told else [])])
+
+
+def _relation(verdict: GateVerdict) -> str:
+    return "against" if verdict.is_compared else "without a comparison with"
 
 
 def number(value: float | None) -> str:

@@ -83,12 +83,17 @@ LABEL_RULES: dict[TaskType, LabelRule] = {
 
 
 def check_columns(
-    source: Source, described: Sequence[Mapping[str, Any]], *, label_rule: LabelRule | None = None
+    source: Source,
+    described: Sequence[Mapping[str, Any]],
+    *,
+    label_rule: LabelRule | None = None,
+    version: str | None = None,
 ) -> None:
     """Check that the columns are there and of the kinds the pipeline says.
 
     :param described: rows of DESCRIBE TABLE (``name``, ``type``)
     :param label_rule: what the label must be, if it is going to be looked at
+    :param version: the model version whose features those of the source are; None: they are the pipeline file's
     :raises InputDataError: naming table, columns, the type found and what to do
     """
     table = source.table.quoted
@@ -97,7 +102,7 @@ def check_columns(
     if missing:
         raise InputDataError(
             f"table {table} has no column {', '.join(missing)}; there are: {', '.join(types)}. "
-            f"Mend the pipeline file's source (a name that is not upper case stands in double quotes), or the table"
+            + _told_remedy(source, missing, version)
         )
     expected: list[tuple[str, str, tuple[str, ...]]] = [
         (feature.column.name, feature.kind, _NUMERIC if feature.kind == "numeric" else _TEXT)
@@ -118,6 +123,16 @@ def check_columns(
                 f"column {name} of {table} is {types[name]}, but as {kind} it must be one of {', '.join(allowed)}; "
                 f"cast it in a view{remedy}"
             )
+
+
+def _told_remedy(source: Source, missing: Sequence[str], version: str | None) -> str:
+    quoting = "a name that is not upper case stands in double quotes"
+    if version and {feature.column.name for feature in source.features} & set(missing):
+        return (
+            f"Model version {version} was trained on it: bring it back, in a view if need be ({quoting}), or roll "
+            f"back to a version that does without"
+        )
+    return f"Mend the pipeline file's source ({quoting}), or the table"
 
 
 def _is_one_of(found: str, allowed: tuple[str, ...]) -> bool:

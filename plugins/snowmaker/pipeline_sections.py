@@ -47,7 +47,7 @@ class SourceSection(Section):
     table: Table = Field(description="name, schema.name or database.schema.name")
     week_column: Column = Field(description="Date or timestamp (UTC) that tells a row's week.")
     key: tuple[Column, ...] = Field((), description="Columns copied to the predictions; need not be unique.")
-    features: FeaturesSection
+    features: FeaturesSection = Field(description="Inputs of the next version; earlier ones keep their own.")
     label: Column = Field(description="The column to predict; NULL until the truth is known.")
     label_delay_weeks: int = Field(0, ge=0, le=52, description="Weeks after which a week's labels are in.")
 

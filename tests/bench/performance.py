@@ -61,9 +61,9 @@ def _figures(login: dict[str, Any]) -> Iterator[Figure]:
     predictions = QualifiedName.parse(f"{_SCHEMA}.SCORED")
     regions = Segments(Identifier("REGION"), ("0", "1", "2", "3"))
     task = BinaryClassification()
-    relation = labelled_rows.labelled_predictions(predictions, source, "M", [week])
-    by_region = labelled_rows.labelled_predictions(predictions, source, "M", [week], segments=[regions])
-    looked = labelled_rows.fingerprints(predictions, source, "M", week.shift(-25), week)
+    relation = labelled_rows.labelled_predictions(predictions, {"V1": source}, "M", [week])
+    by_region = labelled_rows.labelled_predictions(predictions, {"V1": source}, "M", [week], segments=[regions])
+    looked = labelled_rows.fingerprints(predictions, source, "M", week.shift(-25), week, sources={"V1": source})
     with snowflake.connector.connect(**login) as connection, connection.cursor() as cursor:
 
         def run(text: str, values: tuple[Any, ...]) -> list[Any]:

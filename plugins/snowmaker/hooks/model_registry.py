@@ -81,7 +81,7 @@ def calling(session: WarehouseSession, model: QualifiedName, versions: Sequence[
     """Run statements that call a model's method; if one fails because it cannot be called so, say so.
 
     :param versions: the versions that are called
-    :raises ModelVersionError: naming the methods there are, or that the version takes other features
+    :raises ModelVersionError: naming the methods there are, or that the version takes other arguments
     """
     try:
         yield
@@ -96,8 +96,7 @@ def calling(session: WarehouseSession, model: QualifiedName, versions: Sequence[
                 ) from None
         if error.arguments_are_wrong:
             raise ModelVersionError(
-                f"model {model.quoted}: {' or '.join(versions)} was trained on other features than those it is called "
-                f"with; score with a version of these features, or give the model with the new ones a name of its own "
-                f"(model.name in the pipeline file). Snowflake says: {error}"
+                f"model {model.quoted}: {' or '.join(versions)} takes other arguments than the registry's description "
+                f"of it tells (model_spec of SHOW VERSIONS); log it again. Snowflake says: {error}"
             ) from None
         raise

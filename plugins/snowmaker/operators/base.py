@@ -55,10 +55,13 @@ def run_label(context: Mapping[str, Any]) -> str:
     return f"{run.dag_id}/{run.run_id}"
 
 
-def ensure_columns(session: WarehouseSession, source: Source, *, label_rule: LabelRule | None = None) -> dict[str, str]:
+def ensure_columns(
+    session: WarehouseSession, source: Source, *, label_rule: LabelRule | None = None, version: str | None = None
+) -> dict[str, str]:
     """Check table and columns, and return the columns' types.
 
     :param label_rule: what the label must be, if it is going to be looked at
+    :param version: the model version whose features those of the source are; None: they are the pipeline file's
     :raises InputDataError: if the table or a column is missing, or of another type
     """
     try:
@@ -70,7 +73,7 @@ def ensure_columns(session: WarehouseSession, source: Source, *, label_rule: Lab
             f"table {source.table.quoted} does not exist, or the connection {session.conn_id!r}'s role may not see "
             f"it; mend source.table in the pipeline file, or grant SELECT on it"
         ) from None
-    check_columns(source, described, label_rule=label_rule)
+    check_columns(source, described, label_rule=label_rule, version=version)
     return {str(row["name"]): str(row["type"]) for row in described}
 
 

@@ -9,6 +9,7 @@ from snowmaker.calibration import CalibrationMap
 from snowmaker.drift import ALL_ROWS
 from snowmaker.exceptions import InputDataError
 from snowmaker.hooks.model_registry import calling, read_state
+from snowmaker.model_inputs import own_source
 from snowmaker.operators.base import WarehouseOperator, ensure_columns, run_label
 from snowmaker.operators.baseline_record import freeze, freeze_calibration, read_baseline
 from snowmaker.operators.profiling import feature_columns, label_column, make_profiles, segment_columns
@@ -26,6 +27,7 @@ from snowmaker.week import Week
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from snowmaker.champion import ModelVersion
     from snowmaker.hooks.warehouse import WarehouseSession
     from snowmaker.operators.profiling import Profiles
     from snowmaker.scored_task import ScoredTaskType
@@ -107,14 +109,16 @@ class FreezeBaselineOperator(WarehouseOperator):
                 features = len(baseline[ALL_ROWS])
                 self.log.info("The baseline of %s is frozen already: %d columns", self.model_version, features)
                 return {"model_version": self.model_version, "features": features, "frozen": False}
-            rows = self._keep_holdout(session, model, context)
+            version = read_state(session, model).version(self.model_version)
+            source = own_source(self.source, model, version, self.method.method)
+            rows = self._keep_holdout(session, model, source, version, context)
             frozen = (session, model, self.model_version, self.training_table)
             # First, for a baseline that is there is not looked at again.
             if self.scored_task.is_estimated:
                 freeze_calibration(*frozen, self._calibration(session, rows), run_label(context))
             if self.calibration_only:
                 return {"model_version": self.model_version, "features": 0, "frozen": False}
-            baseline = self._profile(session, rows)
+            baseline = self._profile(session, source, rows)
             freeze(*frozen, baseline, run_label(context))
         return {"model_version": self.model_version, "features": len(baseline[ALL_ROWS]), "frozen": True}
 
@@ -122,12 +126,18 @@ class FreezeBaselineOperator(WarehouseOperator):
         first, last = (Week.parse(week, self.source.starts_on) for week in (self.first_week, self.last_week))
         return first, last
 
-    def _keep_holdout(self, session: WarehouseSession, model: QualifiedName, context: Mapping[str, Any]) -> Statement:
+    def _keep_holdout(
+        self,
+        session: WarehouseSession,
+        model: QualifiedName,
+        source: Source,
+        version: ModelVersion,
+        context: Mapping[str, Any],
+    ) -> Statement:
         """Score the holdout into a table of the session, so that the model runs once."""
-        condition = in_weeks(self.source.week_column, *self._weeks())
+        condition = in_weeks(source.week_column, *self._weeks())
         training = QualifiedName.parse(self.training_table)
-        columns = self.source.columns
-        version = read_state(session, model).version(self.model_version)
+        columns = source.columns
         outputs = self.scored_task.outputs(self.method, version)
         scored = scoring.scored_rows(
             Statement(f"SELECT {listed(columns)} FROM {training} WHERE {condition.text}", condition.values),
@@ -135,7 +145,7 @@ class FreezeBaselineOperator(WarehouseOperator):
             model=model,
             version=self.model_version,
             method=self.method,
-            features=self.source.features,
+            features=source.features,
             outputs={str(one.column): outputs[one.name.upper()] for one in self._predicted},
         )
         told_by = hashlib.sha256(str(context["ti"].id).encode()).hexdigest()[:12].upper()
@@ -144,25 +154,25 @@ class FreezeBaselineOperator(WarehouseOperator):
             session.execute(drift_sql.keep_rows(kept, scored))
         return Statement(f"SELECT * FROM {kept}")
 
-    def _profile(self, session: WarehouseSession, rows: Statement) -> Profiles:
-        types = ensure_columns(session, self.source)
+    def _profile(self, session: WarehouseSession, source: Source, rows: Statement) -> Profiles:
+        types = ensure_columns(session, source, version=self.model_version)
         columns = [
-            *feature_columns(self.source, types),
+            *feature_columns(source, types),
             *self._predicted,
-            label_column(self.source, is_number=self.scored_task.prediction_type == "FLOAT"),
+            label_column(source, is_number=self.scored_task.prediction_type == "FLOAT"),
         ]
-        weeks = int(session.row(drift_sql.count_weeks(self.source, rows))["WEEKS"])
+        weeks = int(session.row(drift_sql.count_weeks(source, rows))["WEEKS"])
         if not weeks:
             raise InputDataError(
                 f"training set {self.training_table} has no rows in the holdout weeks {self.first_week} to "
                 f"{self.last_week}; no baseline can be made of it"
             )
-        segments = segment_columns(self.source, self.segments)
+        segments = segment_columns(source, self.segments)
         found = make_profiles(session, rows, columns, segments, bins=self.bins, categories=self.categories, weeks=weeks)
         # The training set has labelled rows only; a week that is checked has them all.
-        condition = in_weeks(self.source.week_column, *self._weeks())
-        every_row = Statement(f"SELECT * FROM {self.source.table} WHERE {condition.text}", condition.values)
-        counted = session.row(drift_sql.count_weeks(self.source, every_row))
+        condition = in_weeks(source.week_column, *self._weeks())
+        every_row = Statement(f"SELECT * FROM {source.table} WHERE {condition.text}", condition.values)
+        counted = session.row(drift_sql.count_weeks(source, every_row))
         if int(counted["WEEKS"]):
             found[ALL_ROWS][ROWS] = Profile.of_rows(int(counted["N"]), int(counted["WEEKS"]))
         return found

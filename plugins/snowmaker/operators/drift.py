@@ -11,6 +11,7 @@ from snowmaker.hooks.model_registry import read_state
 from snowmaker.hooks.own_tables import ensure_predictions
 from snowmaker.operators import baseline_record, drift_record, profiling
 from snowmaker.operators.base import ensure_columns, run_label
+from snowmaker.operators.scored_weeks import source_of
 from snowmaker.operators.weekly_check import WeeklyCheckOperator
 from snowmaker.profile import PREDICTION, ROWS, SCORE
 from snowmaker.snowflake import drift as drift_sql
@@ -35,7 +36,8 @@ class DriftCheckOperator(WeeklyCheckOperator):
 
     The warehouse counts all features, the score, and the segments in one statement that reads the week once; what
     comes back is a profile a column. Profiles go to SNOWMAKER_PROFILES, metrics and verdicts to SNOWMAKER_DRIFT,
-    replacing those of the same week and version: all metrics of all rows, and of segments those that are judged.
+    replacing those of the same week and version: all metrics of all rows, and of segments those that are judged. The
+    features are those that the version was trained on, even if the pipeline file lists others by now.
     Breaches in enough of the last weeks mark the model degraded.
 
     A version's baseline is made by FreezeBaselineOperator, or here of the first weeks that it scored; until those
@@ -95,7 +97,8 @@ class DriftCheckOperator(WeeklyCheckOperator):
         week = week_of_run(context, self.source.starts_on, asked=self.week)
         model = QualifiedName.parse(self.model_name)
         with self.hook.session() as session:
-            columns = profiling.feature_columns(self.source, ensure_columns(session, self.source))
+            own = source_of(self.source, read_state(session, model), model, self.model_version)
+            columns = profiling.feature_columns(own, ensure_columns(session, own, version=self.model_version))
             ensure_predictions(session, QualifiedName.parse(self.predictions_table))
             baseline = baseline_record.read_baseline(session, model, self.model_version)
             if not baseline:
@@ -156,8 +159,8 @@ class DriftCheckOperator(WeeklyCheckOperator):
         missing = [column.name for column in columns if column.name not in baseline]
         if missing:
             raise ModelVersionError(
-                f"the baseline of version {self.model_version} has no {', '.join(missing)}: the pipeline's features "
-                f"changed since it was trained; retrain"
+                f"the baseline of version {self.model_version} has no {', '.join(missing)}, which the version takes; "
+                f"delete the version's rows from SNOWMAKER_BASELINES and freeze it anew, or retrain"
             )
         for column in columns:
             kind = baseline[column.name].bins.kind

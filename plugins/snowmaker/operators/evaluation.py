@@ -7,16 +7,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from snowmaker.bootstrap import gain_intervals, gains, interval, intervals
-from snowmaker.gate import SegmentGain, judge
+from snowmaker.gate import SegmentGain, at_least, judge
 from snowmaker.hooks.model_life import nominate
 from snowmaker.hooks.model_registry import read_state
 from snowmaker.links.verdict import VERDICT_KEY, VerdictLink
 from snowmaker.metrics import gain
+from snowmaker.model_inputs import own_source
 from snowmaker.operators.base import WarehouseOperator, run_label
 from snowmaker.operators.evaluation_checks import (
     check_schema,
     check_training_cost,
     judge_scoring_time,
+    missing_columns,
     scoring_seconds,
 )
 from snowmaker.operators.evaluation_record import keep_verdict
@@ -152,37 +154,46 @@ class EvaluateChallengerOperator(WarehouseOperator):
         model, run = QualifiedName.parse(self.model_name), run_label(context)
         with self.hook.session() as session:
             state = read_state(session, model)
-            compared, unseen = self._settle(state)
-            champion = next((name for name in compared if name != self.challenger), None)
+            versions = self._versions(state)
+            champion = next((name for name in versions if name != self.challenger), None)
+            sources = {name: own_source(self.source, model, one, self.method.method) for name, one in versions.items()}
+            gone = missing_columns(session, self.source, QualifiedName.parse(self.training_table), sources)
+            compared = {name: one for name, one in versions.items() if name not in gone}
+            unseen = self._unseen_weeks(compared)
             if state.champion_name != self.challenger:
                 week = Week.parse(self.week or self.last_week, self.source.starts_on)
                 nominate(session, model, self.challenger, week=week, run=run)
-            rows = self._rows(session, model, compared, unseen, context)
-            verdict = self._judge(rows, champion, unseen)
+            rows = self._rows(session, model, compared, sources, unseen, context)
+            verdict = self._judge(rows, champion, unseen, gone)
             keep_verdict(session, model, verdict, run)
         self.log.info("Gate %s: %s", "passed" if verdict.passed else "not passed", verdict.summary)
         context["ti"].xcom_push(key=VERDICT_KEY, value=self.task_id)
         self.has_judged = True
         return verdict.to_dict()
 
-    def _settle(self, state: ModelState) -> tuple[dict[str, ModelVersion], UnseenWeeks]:
-        """Return the versions to compare, the challenger first, and the weeks that they can be compared on."""
+    def _versions(self, state: ModelState) -> dict[str, ModelVersion]:
+        """Return challenger and champion by name, the challenger first."""
+        champion = state.champion
+        versions = {self.challenger: state.version(self.challenger)}
+        return versions | ({champion.name: champion} if champion else {})
+
+    def _unseen_weeks(self, compared: Mapping[str, ModelVersion]) -> UnseenWeeks:
+        """Return the weeks that the versions can be compared on."""
         first, last = (Week.parse(week, self.source.starts_on) for week in (self.first_week, self.last_week))
-        roles = {"challenger": state.version(self.challenger)}
-        if state.champion and state.champion.name != self.challenger:
-            roles["champion"] = state.champion
         holdout = [first.shift(i) for i in range((last.start - first.start).days // 7 + 1)]
+        roles = {"challenger" if name == self.challenger else "champion": one for name, one in compared.items()}
         # The champion's part is told first: another week for it can be found.
         unseen = unseen_weeks(holdout, dict(reversed(roles.items())))
         for note in unseen.notes:
             self.log.warning("%s", note)
-        return {version.name: version for version in roles.values()}, unseen
+        return unseen
 
     def _rows(
         self,
         session: WarehouseSession,
         model: QualifiedName,
         compared: Mapping[str, ModelVersion],
+        sources: Mapping[str, Source],
         unseen: UnseenWeeks,
         context: Mapping[str, Any],
     ) -> JudgedRows:
@@ -194,6 +205,7 @@ class EvaluateChallengerOperator(WarehouseOperator):
             training_table=QualifiedName.parse(self.training_table),
             weeks=unseen.weeks,
             versions=compared,
+            sources={name: sources[name] for name in compared},
             task=self.scored_task,
             method=self.method,
             staging=f"SNOWMAKER_JUDGED_{told_by}",
@@ -202,14 +214,17 @@ class EvaluateChallengerOperator(WarehouseOperator):
             return rows
         return replace(rows, segments=rows.split([Identifier.parse(column) for column in self.not_worse]))
 
-    def _judge(self, rows: JudgedRows, champion: str | None, unseen: UnseenWeeks) -> GateVerdict:
+    def _judge(
+        self, rows: JudgedRows, champion: str | None, unseen: UnseenWeeks, gone: Mapping[str, Sequence[str]]
+    ) -> GateVerdict:
+        against = champion if champion in rows.versions else None
         rows.copy()
         rows.score(self.challenger)
         # At once, for it is the session's last statement.
         asked = self.max_scoring_seconds_per_million is not None
         seconds = scoring_seconds(rows.session, rows.model) if asked else None
-        if champion:
-            rows.score(champion)
+        if against:
+            rows.score(against)
         measured, resampled = rows.measure(), rows.resample()
         around = {version: intervals(resampled[version, ""], self.confidence) for version in rows.versions}
         count = measured[self.challenger, ""].rows
@@ -222,11 +237,11 @@ class EvaluateChallengerOperator(WarehouseOperator):
             ceilings=self.ceilings,
             min_gain=self.min_gain,
             intervals=around,
-            gain_intervals=gain_intervals(resampled[self.challenger, ""], resampled[champion, ""], self.confidence)
-            if champion
+            gain_intervals=gain_intervals(resampled[self.challenger, ""], resampled[against, ""], self.confidence)
+            if against
             else None,
-            segments=self._segment_gains(rows, measured, resampled, champion) if champion else (),
-            more=self._more_rules(rows, seconds, count),
+            segments=self._segment_gains(rows, measured, resampled, against) if against else (),
+            more=[*self._more_rules(rows, seconds, count), *self._rules_alone(gone)],
             weeks=unseen.weeks,
             confidence=self.confidence,
             notes=unseen.notes,
@@ -259,9 +274,23 @@ class EvaluateChallengerOperator(WarehouseOperator):
             )
         return found
 
+    def _rules_alone(self, gone: Mapping[str, Sequence[str]]) -> list[Rule]:
+        """Ask for absolute rules where there is no comparison with the champion: else nothing would judge."""
+        return [
+            at_least(
+                "absolute rules",
+                len(self.floors) + len(self.ceilings),
+                1,
+                note=f"champion {champion} was not compared with: it takes {', '.join(columns)}, which "
+                f"{self.source.table.quoted} has no more",
+            )
+            for champion, columns in gone.items()
+        ]
+
     def _more_rules(self, rows: JudgedRows, seconds: float | None, count: int) -> list[Rule]:
         session, model, challenger = rows.session, rows.model, rows.versions[self.challenger]
-        rules = [check_schema(session, self.source, model, challenger, self.scored_task, self.method)]
+        source = rows.sources[self.challenger]
+        rules = [check_schema(session, source, model, challenger, self.scored_task, self.method)]
         if seconds is not None and self.max_scoring_seconds_per_million is not None:
             rules.append(judge_scoring_time(seconds, count, self.max_scoring_seconds_per_million))
         if self.max_training_cost is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from snowmaker.snowflake import evaluation, source_rows
 from snowmaker.week import Week
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from snowmaker.champion import ModelVersion
     from snowmaker.hooks.warehouse import WarehouseSession
     from snowmaker.scored_task_base import ScoredTask
@@ -24,6 +27,32 @@ if TYPE_CHECKING:
 NEWEST_ROWS = 1000
 FEWEST_TIMED_ROWS = 10_000
 """With fewer rows it is the start of a statement that is timed, not the rows."""
+
+
+def missing_columns(
+    session: WarehouseSession, source: Source, training_table: QualifiedName, sources: Mapping[str, Source]
+) -> dict[str, list[str]]:
+    """Tell by version which columns it takes that neither its source nor a training set has any more.
+
+    :param sources: by version the source as it takes it, the challenger first
+    :raises InputDataError: if a version takes a column that is in the source but not in the training set, or the
+        challenger one that is not there
+    """
+    (challenger, own), *others = sources.items()
+    there = ensure_columns(session, replace(own, table=training_table), version=challenger)
+    gone = {
+        version: [feature.column.name for feature in other.features if feature.column.name not in there]
+        for version, other in others
+    }
+    gone = {version: columns for version, columns in gone.items() if columns}
+    described = session.rows(source_rows.describe_columns(source.table)) if gone else []
+    for version, columns in gone.items():
+        if {str(row["name"]) for row in described}.issuperset(columns):
+            raise InputDataError(
+                f"training set {training_table.quoted} has no {', '.join(columns)}, which champion {version} takes: it "
+                f"was made before {version} was champion; retrain"
+            )
+    return gone
 
 
 def check_schema(
@@ -41,7 +70,7 @@ def check_schema(
     """
     rule = "schema"
     try:
-        ensure_columns(session, source)
+        ensure_columns(session, source, version=version.name)
         newest = session.row(source_rows.weeks_there_are(source))["LAST_WEEK"]
         if newest is None:
             return at_least(rule, None, 1, note=f"table {source.table.quoted} has no rows")

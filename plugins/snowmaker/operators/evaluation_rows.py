@@ -35,6 +35,7 @@ class JudgedRows:
     """Labelled rows of some weeks of a training set, in tables that end with the session.
 
     :param versions: by name
+    :param sources: by version the source as it takes it
     :param staging: the tables' name, without its ending
     """
 
@@ -44,6 +45,7 @@ class JudgedRows:
     training_table: QualifiedName
     weeks: tuple[Week, ...]
     versions: Mapping[str, ModelVersion]
+    sources: Mapping[str, Source]
     task: ScoredTask
     method: ScoreMethod
     staging: str
@@ -77,6 +79,7 @@ class JudgedRows:
                 self.training_table,
                 self.source,
                 self.weeks,
+                features=[feature for source in self.sources.values() for feature in source.features],
                 groups=groups,
                 segments=self.segments,
             )
@@ -90,7 +93,7 @@ class JudgedRows:
                 evaluation.score_judged_rows(
                     self._scored[version],
                     self._table("ROWS"),
-                    self.source,
+                    self.sources[version].features,
                     model=self.model,
                     version=version,
                     method=self.method,

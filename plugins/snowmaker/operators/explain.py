@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
@@ -11,8 +12,8 @@ from snowmaker.exceptions import InputDataError
 from snowmaker.explanation import read_attributions, shares_of, top_features
 from snowmaker.hooks.model_registry import read_state
 from snowmaker.hooks.own_tables import ensure_table
-from snowmaker.hooks.warehouse import StatementError
-from snowmaker.operators.base import WarehouseOperator, rewrite_rows, run_label
+from snowmaker.model_inputs import own_source
+from snowmaker.operators.base import WarehouseOperator, ensure_columns, rewrite_rows, run_label
 from snowmaker.snowflake import attributions, registry, tables
 from snowmaker.snowflake.identifiers import QualifiedName
 from snowmaker.week import Week
@@ -35,7 +36,7 @@ class ExplainModelOperator(WarehouseOperator):
     several classes there is also a row a class; all classes together are their mean.
 
     A version that has no EXPLAIN, as those logged by an older release, is skipped; a champion without one, or one that
-    takes other features, is not compared with.
+    takes a column that the training set does not have, is not compared with.
 
     :param source: the table of weekly rows that the training set was made from
     :param model_name: the model, written database.schema.name (templated)
@@ -84,10 +85,12 @@ class ExplainModelOperator(WarehouseOperator):
                     f"version {version.name} of model {model.quoted} has no method EXPLAIN: LogModelOperator did not "
                     f"log it, or an older release of it did; the next retraining's version has one"
                 )
+            own = own_source(self.source, model, version, attributions.EXPLAIN.method)
             champion = self._compared(session, model, version, state)
-            sample = self._sample(session, model, run)
-            rows, found = self._explain(session, model, version, sample)
-            before = self._explain_champion(session, model, champion, sample) if champion else ()
+            other = self._champions_source(session, model, champion) if champion else None
+            sample = self._sample(session, model, (own, other) if other else (own,), run)
+            rows, found = self._explain(session, model, version, own, sample)
+            before = self._explain(session, model, champion, other, sample)[1] if champion and other else ()
             compared = champion.name if champion and before else None
             self._write(session, model, rows, found, compared, before, run)
         top = top_features(found, before)
@@ -109,19 +112,37 @@ class ExplainModelOperator(WarehouseOperator):
             return None
         return champion
 
-    def _sample(self, session: WarehouseSession, model: QualifiedName, run: str) -> QualifiedName:
+    def _champions_source(
+        self, session: WarehouseSession, model: QualifiedName, champion: ModelVersion
+    ) -> Source | None:
+        source = own_source(self.source, model, champion, attributions.EXPLAIN.method)
+        try:
+            ensure_columns(session, replace(source, table=QualifiedName.parse(self.training_table)))
+        except InputDataError as error:
+            self.log.warning("No change against champion %s is told: %s", champion.name, error)
+            return None
+        return source
+
+    def _sample(
+        self, session: WarehouseSession, model: QualifiedName, sources: Sequence[Source], run: str
+    ) -> QualifiedName:
         first, last = (Week.parse(week, self.source.starts_on) for week in (self.first_week, self.last_week))
         table = QualifiedName.parse(self.training_table)
         sample = model.sibling(f"SNOWMAKER_EXPLAINED_{hashlib.sha256(run.encode()).hexdigest()[:12].upper()}")
         session.execute(
-            attributions.sample(sample, self.source, first, last, table=table, rows=self.sample_rows),
+            attributions.sample(sample, sources, first, last, table=table, rows=self.sample_rows),
         )
         return sample
 
     def _explain(
-        self, session: WarehouseSession, model: QualifiedName, version: ModelVersion, sample: QualifiedName
+        self,
+        session: WarehouseSession,
+        model: QualifiedName,
+        version: ModelVersion,
+        source: Source,
+        sample: QualifiedName,
     ) -> tuple[int, tuple[Attribution, ...]]:
-        features = self.source.features
+        features = source.features
         rows = session.rows(
             attributions.mean_attributions(
                 sample, features, model=model, version=version.name, by_class=bool(version.classes)
@@ -133,19 +154,6 @@ class ExplainModelOperator(WarehouseOperator):
                 f"{version.name} on; give the weeks of its holdout"
             )
         return int(rows[0]["ROW_COUNT"]), read_attributions(rows, [feature.column.name for feature in features])
-
-    def _explain_champion(
-        self, session: WarehouseSession, model: QualifiedName, champion: ModelVersion, sample: QualifiedName
-    ) -> tuple[Attribution, ...]:
-        try:
-            return self._explain(session, model, champion, sample)[1]
-        except StatementError as error:
-            if not error.is_for_good:
-                raise
-            self.log.warning(
-                "Champion %s takes other features, so no change against it is told: %s", champion.name, error
-            )
-            return ()
 
     def _write(
         self,

@@ -9,6 +9,7 @@ from snowmaker.exceptions import InputDataError, MonitorError
 from snowmaker.hooks.model_registry import calling, read_state
 from snowmaker.hooks.monitors import BASELINE, MONITOR, SOURCE, drop_monitor, monitors_of
 from snowmaker.hooks.predictions import prepare_predictions
+from snowmaker.model_inputs import own_source
 from snowmaker.monitor_options import MOST_MONITORS, Others, check_monitored
 from snowmaker.monitor_state import MonitorState, comment, steps_to
 from snowmaker.operators.base import WarehouseOperator, ensure_columns
@@ -21,6 +22,7 @@ from snowmaker.week import Week
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from snowmaker.champion import ModelVersion
     from snowmaker.hooks.warehouse import WarehouseSession
     from snowmaker.monitor_options import MonitorOptions
     from snowmaker.scored_task import ScoredTaskType
@@ -95,8 +97,10 @@ class ModelMonitorOperator(WarehouseOperator):
         model = QualifiedName.parse(self.model_name)
         monitor = monitor_name(model, self.model_version)
         with self.hook.session() as session:
-            self._check_source(session)
-            rows, baseline = self._relations(session, model)
+            version = read_state(session, model).version(self.model_version)
+            source = own_source(self.source, model, version, self.method.method)
+            self._check_source(session, source)
+            rows, baseline = self._relations(source, model, version)
             digest = _digest(rows, baseline)
             steps = steps_to(read_monitor(session, monitor), self.options, digest)
             for step in steps:
@@ -116,19 +120,18 @@ class ModelMonitorOperator(WarehouseOperator):
             "others": others,
         }
 
-    def _check_source(self, session: WarehouseSession) -> None:
-        types = ensure_columns(session, self.source, label_rule=self.scored_task.label)
+    def _check_source(self, session: WarehouseSession, source: Source) -> None:
+        types = ensure_columns(session, source, label_rule=self.scored_task.label, version=self.model_version)
         try:
-            check_monitored(self.source, self.options, types, self.scored_task.columns)
+            check_monitored(source, self.options, types, self.scored_task.columns)
         except ValueError as error:
             raise InputDataError(str(error)) from None
 
-    def _relations(self, session: WarehouseSession, model: QualifiedName) -> tuple[Statement, Statement]:
-        version = read_state(session, model).version(self.model_version)
-        first, last = (Week.parse(week, self.source.starts_on) for week in (self.first_week, self.last_week))
+    def _relations(self, source: Source, model: QualifiedName, version: ModelVersion) -> tuple[Statement, Statement]:
+        first, last = (Week.parse(week, source.starts_on) for week in (self.first_week, self.last_week))
         rows = monitor_source.monitored_rows(
             QualifiedName.parse(self.predictions_table),
-            self.source,
+            source,
             model,
             self.model_version,
             roles=self.roles,
@@ -136,7 +139,7 @@ class ModelMonitorOperator(WarehouseOperator):
         )
         baseline = monitor_source.baseline_rows(
             QualifiedName.parse(self.training_table),
-            self.source,
+            source,
             (first, last),
             model=model,
             version=self.model_version,

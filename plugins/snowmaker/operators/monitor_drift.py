@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from snowmaker.drift import ALL_ROWS, DriftRules
 from snowmaker.exceptions import InputDataError, MonitorError
+from snowmaker.hooks.model_registry import read_state
 from snowmaker.hooks.monitors import BASELINE
 from snowmaker.hooks.own_tables import ensure_table
+from snowmaker.model_inputs import own_source
 from snowmaker.monitor_metrics import DRIFT, check_rules, to_ask, worst_first
 from snowmaker.operators import drift_record
 from snowmaker.operators.base import rewrite_rows, run_label
@@ -125,7 +127,8 @@ class MonitorDriftCheckOperator(MonitorCheckOperator):
         self, session: WarehouseSession, model: QualifiedName, monitor: QualifiedName, week: Week
     ) -> tuple[list[FeatureDrift], int]:
         """Ask for all values; also tell how many rows the monitor has of the week."""
-        asked = to_ask(self.source, self.rules)
+        version = read_state(session, model).version(self.model_version)
+        asked = to_ask(own_source(self.source, model, version), self.rules)
         wanted = [(one, _call(one)) for one in asked]
         for column, value in self._segment_values(session, week):
             wanted += [(one, _call(one, (column, value))) for one in asked]

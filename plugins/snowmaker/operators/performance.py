@@ -16,6 +16,7 @@ from snowmaker.operators.base import ensure_columns, run_label
 from snowmaker.operators.baseline_record import segments_of
 from snowmaker.operators.label_drift import measure_label_drift
 from snowmaker.operators.performance_record import MeasuredWeek
+from snowmaker.operators.scored_weeks import read_scored_weeks, source_of
 from snowmaker.operators.weekly_check import WeeklyCheckOperator
 from snowmaker.performance import default_thresholds
 from snowmaker.performance_result import degraded_by_performance, performance_result
@@ -29,10 +30,12 @@ from snowmaker.week import Week, week_of_run
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from snowmaker.champion import ModelState
     from snowmaker.degradation import Degraded
     from snowmaker.hooks.warehouse import WarehouseSession
     from snowmaker.measured import Measured
     from snowmaker.operators.performance_record import RecordedWeek
+    from snowmaker.operators.scored_weeks import ScoredWeeks
     from snowmaker.performance import PerformanceThresholds
     from snowmaker.profile import Profile
     from snowmaker.scored_task import ScoredTaskType
@@ -47,7 +50,8 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
     they were when they were last checked: labels that come late, are mended or taken back are all seen. The sums
     are made in the warehouse, one statement for all those weeks. Results go to SNOWMAKER_PERFORMANCE and
     SNOWMAKER_CALIBRATION, replacing those of the same weeks. A week's metric is held against the same metric of
-    the version's own holdout, and against absolute bounds if there are any.
+    the version's own holdout, and against absolute bounds if there are any. A row is found again by what its version
+    was given; a week whose version was given a column that the source has no more stays as it was last measured.
 
     Until its labels are due and come, a week's metrics are estimated from the scores, calibrated on the version's
     holdout (binary classification). An estimate is marked as one and never judged.
@@ -117,17 +121,26 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         week = week_of_run(context, self.source.starts_on, asked=self.week)
         due = week.shift(-self.label_delay_weeks)
         first = due.shift(1 - self.lookback_weeks)
-        model = QualifiedName.parse(self.model_name)
+        model, predictions = QualifiedName.parse(self.model_name), QualifiedName.parse(self.predictions_table)
         with self.hook.session() as session:
-            ensure_columns(session, self.source, label_rule=self.scored_task.label)
-            ensure_predictions(session, QualifiedName.parse(self.predictions_table))
+            state = read_state(session, model)
+            types = ensure_columns(
+                session,
+                source_of(self.source, state, model, self.model_version),
+                label_rule=self.scored_task.label,
+                version=self.model_version,
+            )
+            ensure_predictions(session, predictions)
             for name in performance_record.TABLES:
                 ensure_table(session, model.sibling(name))
+            scored = read_scored_weeks(session, predictions, self.source, state, model, (first, week), types)
             before = performance_record.last_checked(session, model, first, week)
-            now = self._look(session, model, (first, week), due, before)
-            changed = changed_weeks(now, before)
+            now = self._look(session, model, (first, week), due, before, scored)
+            changed = [one for one in changed_weeks(now, before) if one not in scored.lost]
+            for lost, why in scored.lost.items():
+                self.log.warning("Week %s stays as it was last measured: %s", lost, why)
             if changed:
-                measured = list(self._measure(session, model, now, changed))
+                measured = list(self._measure(session, model, now, changed, state, scored))
                 weeks = {one: now.get(one) for one in changed}
                 versions = {one.week: one.version for one in measured if not one.is_estimate}
                 # First, so that a week is not taken for checked before its label is.
@@ -144,11 +157,15 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         weeks: tuple[Week, Week],
         due: Week,
         before: Mapping[Week, LabelledWeek],
+        scored: ScoredWeeks,
     ) -> dict[Week, LabelledWeek]:
+        if not scored.sources:
+            return {}
         predictions = QualifiedName.parse(self.predictions_table)
         settings = f"{self.scored_task} {self.metric} {self.thresholds} {list(self.segments)} {self.estimate}"
         found = {}
-        for row in session.rows(labelled_rows.fingerprints(predictions, self.source, model.quoted, *weeks)):
+        told = labelled_rows.fingerprints(predictions, self.source, model.quoted, *weeks, sources=scored.sources)
+        for row in session.rows(told):
             week = performance_record.week_of(row)
             found[week] = LabelledWeek.of(row, settings, are_due=week <= due, before=before.get(week))
         return found
@@ -159,24 +176,26 @@ class PerformanceCheckOperator(WeeklyCheckOperator):
         model: QualifiedName,
         now: Mapping[Week, LabelledWeek],
         changed: Sequence[Week],
+        state: ModelState,
+        scored: ScoredWeeks,
     ) -> Iterator[MeasuredWeek]:
         labelled = [week for week in changed if week in now and now[week].by_labels]
         unlabelled = [week for week in changed if week in now and not now[week].by_labels]
-        references = {version.name: dict(version.metrics) for version in read_state(session, model).versions}
+        references = {version.name: dict(version.metrics) for version in state.versions}
         if labelled:
-            for key, found in self._measure_labelled(session, model, labelled).items():
+            for key, found in self._measure_labelled(session, model, labelled, scored).items():
                 yield self._judged(key, found, references, is_estimate=False)
         if unlabelled and self.estimate:
             for key, found in self._estimate(session, model, unlabelled).items():
                 yield self._judged(key, found, references, is_estimate=True)
 
     def _measure_labelled(
-        self, session: WarehouseSession, model: QualifiedName, weeks: Sequence[Week]
+        self, session: WarehouseSession, model: QualifiedName, weeks: Sequence[Week], scored: ScoredWeeks
     ) -> dict[tuple[str, str, str], Measured]:
         segments = self._segments(session, model)
         relation = labelled_rows.labelled_predictions(
             QualifiedName.parse(self.predictions_table),
-            self.source,
+            scored.sources,
             model.quoted,
             weeks,
             columns=self.scored_task.columns,

@@ -10,6 +10,7 @@ from snowmaker.exceptions import ScoringError
 from snowmaker.hooks.model_registry import calling, read_state
 from snowmaker.hooks.predictions import prepare_predictions
 from snowmaker.input_check import check_week, tell_weeks
+from snowmaker.model_inputs import own_source
 from snowmaker.operators.base import WarehouseOperator, ensure_columns, replace_rows, run_label
 from snowmaker.registry_plan import told_lag
 from snowmaker.scored_task import scored_task
@@ -32,8 +33,8 @@ class CheckInputOperator(WarehouseOperator):
     """Settle what a scoring run is about: the week and the model version, and that the rows can be scored.
 
     Downstream tasks take both from its result, so that moving an alias meanwhile changes nothing for the run.
-    Fails if the table or a column is missing or of another type, the week has no rows, a feature no value, or
-    the model no such version.
+    Fails if the model has no such version, the table or a column that the version takes is missing or of another type,
+    the week has no rows, or a feature no value.
 
     :param source: the table of weekly rows
     :param model_name: the model, written database.schema.name (templated)
@@ -62,12 +63,14 @@ class CheckInputOperator(WarehouseOperator):
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Check, and return what the run is about."""
         week = week_of_run(context, self.source.starts_on, asked=self.week)
+        model = QualifiedName.parse(self.model_name)
         with self.hook.session() as session:
-            ensure_columns(session, self.source)
-            counts = session.row(source_rows.count_values(self.source, week))
-            rows = _check_week(session, self.source, week, counts)
-            state = read_state(session, QualifiedName.parse(self.model_name))
-        version = state.resolve(self.model_version, week)
+            state = read_state(session, model)
+            version = state.resolve(self.model_version, week)
+            source = own_source(self.source, model, version)
+            ensure_columns(session, source, version=version.name)
+            counts = session.row(source_rows.count_values(source, week))
+            rows = _check_week(session, source, week, counts)
         if lag := told_lag(state):
             self.log.warning("%s", lag)
         self.log.info("Week %s: %d rows of %s, model version %s", week, rows, self.source.table.quoted, version.name)
@@ -77,10 +80,11 @@ class CheckInputOperator(WarehouseOperator):
 class BatchInferenceOperator(WarehouseOperator):
     """Score one week in the warehouse and replace exactly that week's predictions.
 
-    One statement scores all rows of the week with ``MODEL(name, version)!METHOD`` into a temporary table. If
-    every row has a score, a short transaction deletes the week from the predictions and inserts it anew: run
-    once or five times, side by side or after a crash, the rows are the same. Each row carries the week, the
-    resolved model version and the run. No row passes through Airflow.
+    One statement scores all rows of the week with ``MODEL(name, version)!METHOD`` into a temporary table; the version
+    gets the features it was trained on, even if the pipeline file lists others by now. If every row has a score, a
+    short transaction deletes the week from the predictions and inserts it anew: run once or five times, side by side
+    or after a crash, the rows are the same. Each row carries the week, the resolved model version and the run. No row
+    passes through Airflow.
 
     The view ``<predictions_table>_CURRENT``, made with the table, has one row for each row of the source. In the
     shadow a version scores into the same table, marked IS_SHADOW: those rows stand beside the others, replace only
@@ -131,16 +135,17 @@ class BatchInferenceOperator(WarehouseOperator):
         week = week_of_run(context, self.source.starts_on, asked=self.week)
         model = QualifiedName.parse(self.model_name)
         with self.hook.session() as session:
-            ensure_columns(session, self.source)
             resolved = read_state(session, model).resolve(self.model_version, week)
             version, outputs = resolved.name, self.scored_task.outputs(self.method, resolved)
+            source = own_source(self.source, model, resolved, self.method.method)
+            ensure_columns(session, source, version=version)
             staging = self._staging_table(context)
             score_week = scoring.score_week(
-                staging, self.source, week, model=model, version=version, method=self.method, outputs=outputs
+                staging, source, week, model=model, version=version, method=self.method, outputs=outputs
             )
             with calling(session, model, [version], self.method.method):
                 session.execute(score_week)
-            rows = self._check_scores(session, staging, week)
+            rows = self._check_scores(session, source, staging, week)
             self._replace(session, staging, week, version, rows, run_label(context))
         self.log.info("Week %s: %d predictions by %s", week, rows, version)
         return {"week": str(week), "model_version": version, "rows": rows}
@@ -149,13 +154,13 @@ class BatchInferenceOperator(WarehouseOperator):
         told_by = hashlib.sha256(str(context["ti"].id).encode()).hexdigest()[:12].upper()
         return QualifiedName.parse(self.predictions_table).sibling(f"SNOWMAKER_SCORED_{told_by}")
 
-    def _check_scores(self, session: WarehouseSession, staging: QualifiedName, week: Week) -> int:
+    def _check_scores(self, session: WarehouseSession, source: Source, staging: QualifiedName, week: Week) -> int:
         scores = scoring.count_scores(staging, self.scored_task.is_good)
-        found = session.row(side_by_side(source_rows.count_values(self.source, week), scores))
-        expected = _check_week(session, self.source, week, found)
+        found = session.row(side_by_side(source_rows.count_values(source, week), scores))
+        expected = _check_week(session, source, week, found)
         if int(found["SCORED"]) != expected:
             raise ScoringError(
-                f"{self.source.table.quoted} has {expected} rows in week {week}, but {found['SCORED']} were scored; "
+                f"{source.table.quoted} has {expected} rows in week {week}, but {found['SCORED']} were scored; "
                 f"the table changed meanwhile: nothing was written, try again"
             )
         good, missing = int(found["GOOD"]), int(found["MISSING"])

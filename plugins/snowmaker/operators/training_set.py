@@ -9,15 +9,18 @@ from airflow.sdk.exceptions import AirflowSkipException
 from snowmaker.exceptions import InputDataError
 from snowmaker.hooks.model_registry import read_state
 from snowmaker.input_check import LABEL_RULES, check_classes, check_labels, check_training_weeks
+from snowmaker.model_inputs import own_source
 from snowmaker.operators.base import WarehouseOperator, ensure_columns, run_label
 from snowmaker.snowflake import training_set
 from snowmaker.snowflake.identifiers import QualifiedName
 from snowmaker.week import Week, newest_event_extra, week_of_run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
+    from snowmaker.champion import ModelVersion
     from snowmaker.hooks.warehouse import WarehouseSession
+    from snowmaker.snowflake.identifiers import Identifier
     from snowmaker.source import Source, TaskType
 
 
@@ -26,7 +29,8 @@ class CreateTrainingSetOperator(WarehouseOperator):
 
     As of week W the labels of weeks up to W - ``label_delay_weeks`` are in. The newest ``window_weeks`` of these
     are copied to a table of the run's own, so that every training instance, the evaluation and the baseline
-    see the same rows, however the source changes. A retry finds the table and keeps it.
+    see the same rows, however the source changes. A retry finds the table and keeps it. What the champion was trained
+    on and the pipeline file lists no more is copied too, for the challenger is judged against it.
 
     A run that was triggered because a version is degraded is skipped if another version is champion already.
 
@@ -74,11 +78,14 @@ class CreateTrainingSetOperator(WarehouseOperator):
         first = last.shift(1 - int(self.window_weeks))
         holdout = last.shift(1 - self.holdout_weeks)
         event = newest_event_extra(context) or {}
-        table = training_set.training_set_of_run(QualifiedName.parse(self.model_name), run_label(context))
+        model = QualifiedName.parse(self.model_name)
+        table = training_set.training_set_of_run(model, run_label(context))
         with self.hook.session() as session:
-            self._skip_if_replaced(session, event)
-            ensure_columns(session, self.source, label_rule=LABEL_RULES[self.task])
-            session.execute(training_set.create_training_set(table, self.source, first, last))
+            champion = read_state(session, model).champion
+            self._skip_if_replaced(champion, event)
+            types = ensure_columns(session, self.source, label_rule=LABEL_RULES[self.task])
+            columns = self._champions_columns(model, champion, types) if champion else []
+            session.execute(training_set.create_training_set(table, self.source, first, last, also=columns))
             try:
                 rows = self._check(session, table, first, holdout)
             except InputDataError:
@@ -112,10 +119,22 @@ class CreateTrainingSetOperator(WarehouseOperator):
             check_classes(rule, self.source, source, classes)
         return sum(by_week.values())
 
-    def _skip_if_replaced(self, session: WarehouseSession, event: Mapping[str, Any]) -> None:
+    def _champions_columns(
+        self, model: QualifiedName, champion: ModelVersion, types: Container[str]
+    ) -> list[Identifier]:
+        columns = [feature.column for feature in own_source(self.source, model, champion).features]
+        if gone := [column.name for column in columns if column.name not in types]:
+            self.log.warning(
+                "Champion %s takes %s, which %s has no more: the challenger cannot be compared with it",
+                champion.name,
+                ", ".join(gone),
+                self.source.table.quoted,
+            )
+        return [column for column in columns if column.name in types]
+
+    def _skip_if_replaced(self, champion: ModelVersion | None, event: Mapping[str, Any]) -> None:
         if "model_version" not in event or self.week:
             return
-        champion = read_state(session, QualifiedName.parse(self.model_name)).champion
         if champion and champion.name != event["model_version"]:
             raise AirflowSkipException(
                 f"version {event['model_version']} was degraded, but {champion.name} is champion already"

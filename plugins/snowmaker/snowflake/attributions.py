@@ -12,6 +12,8 @@ from snowmaker.snowflake.source_rows import identified_rows
 from snowmaker.snowflake.statement import Statement, listed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from snowmaker.snowflake.identifiers import QualifiedName
     from snowmaker.source import Feature, Source
     from snowmaker.week import Week
@@ -20,19 +22,20 @@ EXPLAIN = ScoreMethod("EXPLAIN")
 
 
 def sample(
-    sample: QualifiedName, source: Source, first: Week, last: Week, *, table: QualifiedName, rows: int
+    sample: QualifiedName, sources: Sequence[Source], first: Week, last: Week, *, table: QualifiedName, rows: int
 ) -> Statement:
     """Keep some rows of a training set in a temporary table: the same ones each time, and as good as any others.
 
     They are those of the least hashes of key and features, which have nothing to do with what the rows hold.
 
     :param sample: the table to make
+    :param sources: the source as each version takes it; a row is told by the first one's key and features
     """
-    identified = identified_rows(replace(source, table=table), first, last)
-    features = listed(feature.column for feature in source.features)
+    features = tuple(dict.fromkeys(feature.column for source in sources for feature in source.features))
+    identified = identified_rows(replace(sources[0], table=table), first, last, also=features)
     return Statement(
         f"CREATE OR REPLACE TEMPORARY TABLE {sample} AS "
-        f"SELECT {features} FROM ({identified.text}) ORDER BY ROW_ID LIMIT {rows:d}",
+        f"SELECT {listed(features)} FROM ({identified.text}) ORDER BY ROW_ID LIMIT {rows:d}",
         identified.values,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from snowmaker.comparison import AGAINST, VERSION
@@ -10,7 +10,7 @@ from snowmaker.snowflake.predictions import SHADOW
 from snowmaker.snowflake.statement import Statement, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from snowmaker.comparison import Scored
     from snowmaker.snowflake.identifiers import QualifiedName
@@ -21,11 +21,16 @@ _MOST_PAIRS = 25
 
 @dataclass(frozen=True)
 class PredictedWeek:
-    """A model's predictions of one week."""
+    """A model's predictions of one week.
+
+    :param identities: by version, of each row the ROW_ID that the version's predictions have, and the one to compare
+        by (OTHER_ID); only of a version that was trained on other features than the one it is compared with
+    """
 
     predictions: QualifiedName
     model: QualifiedName
     week: Week
+    identities: Mapping[str, Statement] = field(default_factory=dict)
 
     def scored(self) -> Statement:
         """List by which versions the week was scored, and whether in the shadow."""
@@ -37,10 +42,18 @@ class PredictedWeek:
 
     def rows(self, of: Scored) -> Statement:
         """Give FROM and WHERE of one version's rows."""
+        table = Statement(str(self.predictions))
+        if told := self.identities.get(of.version):
+            # A row that changed since has no other identity, and is one that the other version did not score.
+            table = Statement(
+                f"(SELECT P.* REPLACE (COALESCE(I.OTHER_ID, P.ROW_ID) AS ROW_ID) FROM {self.predictions} P "
+                f"LEFT JOIN ({told.text}) I ON I.ROW_ID = P.ROW_ID)",
+                told.values,
+            )
         return Statement(
-            f"FROM {self.predictions} WHERE MODEL_NAME = %s AND WEEK_START = %s::DATE AND MODEL_VERSION = %s "
+            f"FROM {table.text} WHERE MODEL_NAME = %s AND WEEK_START = %s::DATE AND MODEL_VERSION = %s "
             f"AND {SHADOW} = %s",
-            (self.model.quoted, self.week.start, of.version, of.is_shadow),
+            (*table.values, self.model.quoted, self.week.start, of.version, of.is_shadow),
         )
 
     def differences(self, version: Scored, against: Scored) -> Statement:

@@ -9,12 +9,12 @@ from snowmaker.snowflake.source_rows import in_some_weeks, in_weeks
 from snowmaker.snowflake.statement import Statement, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from snowmaker.snowflake.identifiers import Identifier, QualifiedName
     from snowmaker.snowflake.profiles import Segments
     from snowmaker.snowflake.scoring import ScoreMethod
-    from snowmaker.source import Source
+    from snowmaker.source import Feature, Source
     from snowmaker.week import Week
 
 ROW_GROUP = "SNOWMAKER_GROUP"
@@ -27,6 +27,7 @@ def judged_rows(
     source: Source,
     weeks: Sequence[Week],
     *,
+    features: Iterable[Feature],
     groups: int,
     segments: Sequence[Segments],
 ) -> Statement:
@@ -34,14 +35,16 @@ def judged_rows(
 
     The group is a hash of all that the training set has of a row, and of an ordinal among rows that are alike in all
     of it: the same at every try, and as good as drawn by lot.
+
+    :param features: those of all versions that are to score the rows
     """
     condition = in_some_weeks(source.week_column, weeks)
-    columns = listed(source.columns)
-    features = listed(feature.column for feature in source.features)
+    taken = tuple(dict.fromkeys(feature.column for feature in features))
+    columns = listed(dict.fromkeys((*source.columns, *taken)))
     places = [one.place for one in segments]
     named = "".join(f", {place.text} AS {_SEGMENT}_{i}" for i, place in enumerate(places))
     return Statement(
-        f"CREATE OR REPLACE TEMPORARY TABLE {table} AS SELECT {features}, {source.label} AS {_LABEL}, "
+        f"CREATE OR REPLACE TEMPORARY TABLE {table} AS SELECT {listed(taken)}, {source.label} AS {_LABEL}, "
         f"MOD(MOD(HASH({columns}, SNOWMAKER_TWIN), {groups}) + {groups}, {groups}) AS {ROW_GROUP}{named} "
         f"FROM (SELECT {columns}, ROW_NUMBER() OVER (PARTITION BY HASH({columns}) ORDER BY HASH({columns})) "
         f"AS SNOWMAKER_TWIN FROM {training_table} WHERE {condition.text})",
@@ -52,7 +55,7 @@ def judged_rows(
 def score_judged_rows(
     table: QualifiedName,
     rows: QualifiedName,
-    source: Source,
+    features: tuple[Feature, ...],
     *,
     model: QualifiedName,
     version: str,
@@ -62,6 +65,7 @@ def score_judged_rows(
 ) -> Statement:
     """Score the copied rows by one version, once each.
 
+    :param features: the version's
     :param outputs: by column the expressions over the model's result, made with ``scoring.field``
     """
     kept = [_LABEL, ROW_GROUP, *(f"{_SEGMENT}_{i}" for i in range(segments))]
@@ -71,7 +75,7 @@ def score_judged_rows(
         model=model,
         version=version,
         method=method,
-        features=source.features,
+        features=features,
         outputs=outputs,
     )
     return Statement(f"CREATE OR REPLACE TEMPORARY TABLE {table} AS {scored.text}", scored.values)

@@ -9,9 +9,9 @@ from snowmaker.snowflake.source_rows import identified_rows_where, in_some_weeks
 from snowmaker.snowflake.statement import Statement, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from snowmaker.snowflake.identifiers import QualifiedName
+    from snowmaker.snowflake.identifiers import Identifier, QualifiedName
     from snowmaker.snowflake.profiles import Segments
     from snowmaker.source import Source
     from snowmaker.week import Week
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def labelled_predictions(
     predictions: QualifiedName,
-    source: Source,
+    sources: Mapping[str, Source],
     model: str,
     weeks: Sequence[Week],
     *,
@@ -28,15 +28,25 @@ def labelled_predictions(
 ) -> Statement:
     """Select WEEK_START, MODEL_VERSION, LABEL and the predictions' columns of the rows whose label has come.
 
+    :param sources: by version the source as it takes it: a version's rows are told by its own features
     :param weeks: the weeks to look at
     :param columns: what is taken of the predictions
     :param segments: source columns whose values are told apart, as SEGMENT_0, …
     """
-    counting = Statement(
-        f"SELECT * FROM {predictions} WHERE {NOT_SHADOW} AND MODEL_NAME = %s AND {_among('WEEK_START', weeks)}",
-        (model, *(week.start for week in weeks)),
+    versions: dict[Source, list[str]] = {}
+    for version, source in sources.items():
+        versions.setdefault(source, []).append(version)
+    parts = []
+    for source, alike in versions.items():
+        counting = Statement(
+            f"SELECT * FROM {predictions} WHERE {NOT_SHADOW} AND MODEL_NAME = %s AND {_among('WEEK_START', weeks)} "
+            f"AND MODEL_VERSION IN ({listed('%s' for _ in alike)})",
+            (model, *(week.start for week in weeks), *alike),
+        )
+        parts.append(beside_labels(counting, source, weeks, columns=columns, segments=segments))
+    return Statement(
+        " UNION ALL ".join(part.text for part in parts), tuple(value for part in parts for value in part.values)
     )
-    return beside_labels(counting, source, weeks, columns=columns, segments=segments)
 
 
 def beside_labels(
@@ -77,23 +87,37 @@ def expected_labels(predictions: QualifiedName, model: str, weeks: Sequence[Week
     )
 
 
-def fingerprints(predictions: QualifiedName, source: Source, model: str, first: Week, last: Week) -> Statement:
+def scored_by(predictions: QualifiedName, model: str, first: Week, last: Week) -> Statement:
+    """List the weeks that were scored between two, both included, with the versions (WEEK_START, MODEL_VERSION)."""
+    return Statement(
+        f"SELECT DISTINCT WEEK_START, MODEL_VERSION FROM {predictions} WHERE {NOT_SHADOW} AND MODEL_NAME = %s "
+        f"AND WEEK_START >= %s AND WEEK_START <= %s ORDER BY WEEK_START, MODEL_VERSION",
+        (model, first.start, last.start),
+    )
+
+
+def fingerprints(
+    predictions: QualifiedName, source: Source, model: str, first: Week, last: Week, *, sources: Mapping[str, Source]
+) -> Statement:
     """Tell of each week's predictions and labels how many there are (N, LABELLED) and what they are, as a number each.
 
     The number is the sum of a hash of each row with its label, so it does not depend on the rows' order; each table
     is read once. The source's rows are told by key and features, as the predictions' are.
+
+    :param sources: by version the source as it takes it, of the versions whose predictions are told of
     """
     condition = in_weeks(source.week_column, first, last)
+    columns: dict[Identifier, None] = {column: None for one in sources.values() for column in told_by(one)}
     return Statement(
         f"SELECT P.WEEK_START, P.N, P.PREDICTED, COALESCE(L.LABELLED, 0) AS LABELLED, COALESCE(L.TRUTH, '0') AS TRUTH "
         f"FROM (SELECT WEEK_START, COUNT(*) AS N, SUM(HASH(ROW_ID, MODEL_VERSION, SCORE, PREDICTION))::VARCHAR "
         f"AS PREDICTED FROM {predictions} WHERE {NOT_SHADOW} AND MODEL_NAME = %s AND WEEK_START >= %s "
-        f"AND WEEK_START <= %s GROUP BY WEEK_START) P "
+        f"AND WEEK_START <= %s AND MODEL_VERSION IN ({listed('%s' for _ in sources)}) GROUP BY WEEK_START) P "
         f"LEFT JOIN (SELECT {week_start(source)}::DATE AS WEEK_START, COUNT(*) AS LABELLED, "
-        f"SUM(HASH({listed(told_by(source))}, {source.label}))::VARCHAR AS TRUTH FROM {source.table} "
+        f"SUM(HASH({listed(columns)}, {source.label}))::VARCHAR AS TRUTH FROM {source.table} "
         f"WHERE {condition.text} AND {source.label} IS NOT NULL GROUP BY 1) L "
         f"ON L.WEEK_START = P.WEEK_START ORDER BY P.WEEK_START",
-        (model, first.start, last.start, *condition.values),
+        (model, first.start, last.start, *sources, *condition.values),
     )
 
 

@@ -91,17 +91,40 @@ def identified_rows_where(source: Source, condition: Statement, *, also: Sequenc
     :param also: columns to select besides key and features
     """
     carried = tuple(dict.fromkeys((*told_by(source), *also)))
-    # Lengths keep ('ab', 'c') and ('a', 'bc') apart.
-    parts = " || ".join(
-        f"COALESCE(LENGTH({column}::VARCHAR)::VARCHAR || ':' || {column}::VARCHAR, '-')" for column in told_by(source)
-    )
     return Statement(
-        f"SELECT WEEK_START, ROW_HASH || '-' || ROW_NUMBER() OVER "
-        f"(PARTITION BY WEEK_START, ROW_HASH ORDER BY ROW_HASH)::VARCHAR AS ROW_ID, {listed(carried)} "
-        f"FROM (SELECT {week_start(source)}::DATE AS WEEK_START, MD5({parts}) AS ROW_HASH, {listed(carried)} "
+        f"SELECT WEEK_START, {_numbered('ROW_HASH')} AS ROW_ID, {listed(carried)} "
+        f"FROM (SELECT {week_start(source)}::DATE AS WEEK_START, {_row_hash(source)} AS ROW_HASH, {listed(carried)} "
         f"FROM {source.table} WHERE {condition.text})",
         condition.values,
     )
+
+
+def identified_twice(source: Source, other: Source, week: Week) -> Statement:
+    """Select the two identities (ROW_ID, OTHER_ID) of each row of a week that two versions take differently.
+
+    :param source: the source as one version takes it
+    :param other: as the other one does
+    """
+    condition = in_weeks(source.week_column, week, week)
+    return Statement(
+        f"SELECT {_numbered('ROW_HASH')} AS ROW_ID, {_numbered('OTHER_HASH')} AS OTHER_ID "
+        f"FROM (SELECT {week_start(source)}::DATE AS WEEK_START, {_row_hash(source)} AS ROW_HASH, "
+        f"{_row_hash(other)} AS OTHER_HASH FROM {source.table} WHERE {condition.text})",
+        condition.values,
+    )
+
+
+def _row_hash(source: Source) -> str:
+    # Lengths keep ('ab', 'c') and ('a', 'bc') apart.
+    parts = (
+        f"COALESCE(LENGTH({column}::VARCHAR)::VARCHAR || ':' || {column}::VARCHAR, '-')" for column in told_by(source)
+    )
+    return f"MD5({' || '.join(parts)})"
+
+
+def _numbered(row_hash: str) -> str:
+    number = f"ROW_NUMBER() OVER (PARTITION BY WEEK_START, {row_hash} ORDER BY {row_hash})"
+    return f"{row_hash} || '-' || {number}::VARCHAR"
 
 
 def model_argument(feature: Feature) -> str:

@@ -13,6 +13,8 @@ from snowmaker.snowflake.statement import Statement, listed
 from snowmaker.snowflake.tables import show_tables
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from snowmaker.source import Source
     from snowmaker.week import Week
 
@@ -49,11 +51,17 @@ def show_training_sets(model: QualifiedName) -> Statement:
     return show_tables(model, _prefix(model))
 
 
-def create_training_set(table: QualifiedName, source: Source, first: Week, last: Week) -> Statement:
-    """Copy the labelled rows of some weeks. A table that is there stays: it is this run's already."""
+def create_training_set(
+    table: QualifiedName, source: Source, first: Week, last: Week, *, also: Sequence[Identifier] = ()
+) -> Statement:
+    """Copy the labelled rows of some weeks. A table that is there stays: it is this run's already.
+
+    :param also: columns to copy besides those of the source
+    """
     condition = in_weeks(source.week_column, first, last)
+    columns = dict.fromkeys((*source.columns, *also))
     return Statement(
-        f"CREATE TABLE IF NOT EXISTS {table} AS SELECT {listed(source.columns)} "
+        f"CREATE TABLE IF NOT EXISTS {table} AS SELECT {listed(columns)} "
         f"FROM {source.table} WHERE {condition.text} AND {source.label} IS NOT NULL",
         condition.values,
     )

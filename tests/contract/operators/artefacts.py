@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from include.training.trainer.hyperparameters import parse_hyperparameters
 from include.training.trainer.job import Feature, Job
 from snowmaker.artefact import build_model, unpack
 
-from .weekly_data import FEATURES, HOLDOUT, NUMBERS, TEXT, UNSEEN, WEEKS, model_input
+from .weekly_data import FEATURES, HOLDOUT, TEXT, UNSEEN, WEEKS, model_input
 
 _KINDS = ["c" if name in TEXT else "q" for name in FEATURES]
 
@@ -66,15 +67,19 @@ def make_artefact(folder: Path, frame: pd.DataFrame, **parameters: Any) -> MadeA
     return MadeArtefact(archive, metrics, build_model(unpack(folder / "model.tar.gz", folder / "unpacked")))
 
 
-def make_linear_artefact(folder: Path, frame: pd.DataFrame) -> MadeArtefact:
-    """Train the linear estimator as a training job does, and pack what it writes."""
+def make_linear_artefact(folder: Path, frame: pd.DataFrame, names: Sequence[str] = FEATURES) -> MadeArtefact:
+    """Train the linear estimator on some features as a training job does, and pack what it writes."""
     frame = frame[frame["week"] <= str(HOLDOUT)]
     week = pa.array(pd.to_datetime(frame["week"]).dt.date, pa.date32())
-    columns = [pa.array(frame[name], pa.string()).dictionary_encode() for name in TEXT]
-    columns += [pa.array(frame[name].astype(float), from_pandas=True) for name in NUMBERS]
+    columns = [
+        pa.array(frame[name], pa.string()).dictionary_encode()
+        if name in TEXT
+        else pa.array(frame[name].astype(float), from_pandas=True)
+        for name in names
+    ]
     label = pa.array(frame["APPROVED"].astype(int))
-    table = pa.table([*columns, label, week], names=[*FEATURES, "APPROVED", reading.WEEK])
-    features = tuple(Feature(name, "categorical" if name in TEXT else "numeric") for name in FEATURES)
+    table = pa.table([*columns, label, week], names=[*names, "APPROVED", reading.WEEK])
+    features = tuple(Feature(name, "categorical" if name in TEXT else "numeric") for name in names)
     job = Job(
         secret_id="login", table='"T"', week_column="WEEK", features=features, label="APPROVED",
         task="binary_classification", holdout_from=HOLDOUT.start, seed=1, estimator="linear",

@@ -182,7 +182,7 @@ def test_a_model_method_that_does_not_exist(model: Model) -> None:
     error = error_of(lambda: model.score(TWIN, model_version="GOOD", method=ScoreMethod("PREDICT_LUCK")))
     assert isinstance(error, ModelVersionError)
     assert str(error) == (
-        f"version GOOD of model {model.name} has no method PREDICT_LUCK; there are: PREDICT, PREDICT_PROBA, EXPLAIN"
+        f"version GOOD of model {model.name} has no method PREDICT_LUCK; there are: EXPLAIN, PREDICT, PREDICT_PROBA"
     )
     with pytest.raises(
         IdentifierError, match=r"model method 'PREDICT\(\)' is not a function's name; write e\.g\. PREDICT"
@@ -193,7 +193,7 @@ def test_a_model_method_that_does_not_exist(model: Model) -> None:
 @pytest.mark.parametrize("task", ["freeze", "evaluate"])
 def test_a_model_method_that_does_not_exist_in_retraining(model: Model, task: str) -> None:
     error = error_of(lambda: getattr(model, task)("GOOD", method=ScoreMethod("PREDICT_LUCK")))
-    assert "has no method PREDICT_LUCK; there are: PREDICT, PREDICT_PROBA" in str(error)
+    assert "has no method PREDICT_LUCK; there are: EXPLAIN, PREDICT, PREDICT_PROBA" in str(error)
 
 
 def test_a_wrong_password(model: Model, connection: Connection) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +13,7 @@ from scipy import stats
 from sklearn.metrics import f1_score, roc_auc_score, root_mean_squared_error
 
 from snowmaker.champion import ModelVersion
-from snowmaker.exceptions import InputDataError, ModelVersionError
+from snowmaker.exceptions import InputDataError
 from snowmaker.gate import GateVerdict
 from snowmaker.hooks.own_tables import ensure_table
 from snowmaker.hooks.warehouse import StatementError, WarehouseHook, WarehouseSession
@@ -264,14 +263,6 @@ def test_a_warehouse_that_fails_is_no_fault_of_the_challenger(model: Model) -> N
     assert model.evaluate("GOOD")["passed"]
 
 
-def test_versions_of_other_features_are_told_as_such(model: Model) -> None:
-    model.source = replace(model.source, features=model.source.features[1:])
-    with pytest.raises(ModelVersionError, match=r"GOOD was trained on other features .*model\.name in the pipeline"):
-        model.evaluate("GOOD")
-    with pytest.raises(ModelVersionError, match="WEAK was trained on other features"):
-        model.score(LATER)
-
-
 def test_time_and_cost_are_held_against_what_they_may_be(lab: Lab) -> None:
     costs, model = (
         QualifiedName.parse(lab.name("SNOWMAKER_RUN_COSTS")),
@@ -342,7 +333,7 @@ def test_rows_that_are_alike_are_spread_over_the_groups(lab: Lab) -> None:
     with WarehouseHook().session() as session:
         rows = JudgedRows(
             session, QualifiedName.parse(model.name), model.source, model.source.table, (HOLDOUT,),
-            {"GOOD": SimpleNamespace(classes=())}, None, None, "STAGED",  # type: ignore[arg-type, dict-item]
+            {"GOOD": SimpleNamespace(classes=())}, {"GOOD": model.source}, None, None, "STAGED",  # type: ignore[arg-type, dict-item]
         )  # fmt: skip
         rows.copy()
         counts = session.rows(

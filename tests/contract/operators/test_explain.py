@@ -148,14 +148,16 @@ def test_a_version_of_an_earlier_release_is_skipped_and_not_compared_with_and_sc
     assert np.sort(predictions["SCORE"].astype(float)) == pytest.approx(np.sort(artefact.scores(rows)), abs=1e-6)
 
 
-def test_a_champion_that_takes_other_features_is_not_compared_with(lab: Lab, registry: Any) -> None:
+def test_a_champion_that_takes_what_the_training_set_does_not_have_is_not_compared_with(
+    lab: Lab, registry: Any
+) -> None:
     model = lab.model("good")
-    encode = ColumnTransformer([("column 0", "passthrough", ["INCOME"])])
-    narrow = Pipeline([("encode", encode), ("model", Ridge())]).fit(pd.DataFrame({"INCOME": [1.0, 2.0]}), [1.0, 2.0])
-    inputs = [FeatureSpec("INCOME", DataType.DOUBLE)]
-    parts = [FeatureSpec(name, DataType.DOUBLE) for name in ("INCOME_EXPLANATION", BASE_VALUE)]
+    encode = ColumnTransformer([("column 0", "passthrough", ["GONE"])])
+    narrow = Pipeline([("encode", encode), ("model", Ridge())]).fit(pd.DataFrame({"GONE": [1.0, 2.0]}), [1.0, 2.0])
+    inputs = [FeatureSpec("GONE", DataType.DOUBLE)]
+    parts = [FeatureSpec(name, DataType.DOUBLE) for name in ("GONE_EXPLANATION", BASE_VALUE)]
     registry.log_model(
-        make_explainable(narrow, ["predict"], ["INCOME_EXPLANATION"]),
+        make_explainable(narrow, ["predict"], ["GONE_EXPLANATION"]),
         model_name=model.name.split(".")[-1],
         version_name='"NARROW"',
         signatures={

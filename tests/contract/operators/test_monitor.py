@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from copy import copy
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,6 +18,7 @@ from snowmaker.operators.monitor_drift import MonitorDriftCheckOperator
 from snowmaker.snowflake.identifiers import QualifiedName
 from snowmaker.source import Source
 
+from .artefacts import make_linear_artefact
 from .lab import Lab, Model, fresh, task_context
 from .weekly_data import FEATURES, HOLDOUT, LABELLED, ROWS, TWIN, WEEKS
 
@@ -198,12 +200,14 @@ def test_a_segment_that_cannot_be_one_is_refused(model: Model, segments: tuple[s
     assert shown(model) == []
 
 
-def test_a_feature_with_the_name_of_a_scored_rows_column_is_refused(lab: Lab, model: Model) -> None:
+def test_a_feature_with_the_name_of_a_scored_rows_column_is_refused(lab: Lab, model: Model, tmp_path: Path) -> None:
+    artefact = make_linear_artefact(tmp_path / "model", lab.frame.assign(SCORE=lab.frame["INCOME"]), ["SCORE"])
+    model.log(lab.upload(artefact), version_name="ODD")
     view = lab.name(fresh("View"))
     lab.rows(f"CREATE VIEW {view} AS SELECT *, INCOME AS SCORE FROM {model.source.table.quoted}")
     source = Source.of(view, week_column='"Applied on"', label="APPROVED", numeric=["SCORE"])
     with pytest.raises(InputDataError, match=r"feature SCORE of .* has the name of a scored row's column; rename it"):
-        keep(model, source=source)
+        keep(model, "ODD", source=source)
 
 
 def test_a_holdout_without_rows_gives_no_monitor(model: Model) -> None:

@@ -117,12 +117,15 @@ def readers(model: Model) -> dict[str, Statement]:
     """Every statement that reads predictions, over all that the table has."""
     table, name, source = QualifiedName.parse(model.predictions), model.name, model.source
     weeks = [OTHER_WEEK.shift(-1), WEEK.shift(-1), WEEK]
+    sources = {"GOOD": source, "WEAK": source}
     of_model = QualifiedName.parse(name)
     binary = scored_task("binary_classification")
     return {
-        "metrics": binary.measure(labelled_rows.labelled_predictions(table, source, name, weeks)),
+        "metrics": binary.measure(labelled_rows.labelled_predictions(table, sources, name, weeks)),
         "estimates": binary.estimate(labelled_rows.expected_labels(table, name, weeks, Statement("SCORE"))),
-        "whether labels or predictions changed": labelled_rows.fingerprints(table, source, name, weeks[0], WEEK),
+        "whether labels or predictions changed": labelled_rows.fingerprints(
+            table, source, name, weeks[0], WEEK, sources=sources
+        ),
         "drift of the score": drift_sql.scores_of_weeks(table, name, "GOOD", [Identifier("SCORE")], weeks),
         "weeks of a first baseline": drift_sql.scored_weeks(table, name, "GOOD", WEEK, 9),
         "rows that a monitor must have seen": monitor_metrics.predicted_rows(table, name, "GOOD", weeks[0], WEEK),

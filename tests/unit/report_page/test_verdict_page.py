@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 from snowmaker.bootstrap import Interval
@@ -90,3 +91,13 @@ def test_markdown_tells_outcome_rows_weeks_and_what_was_left_out() -> None:
     assert "- `2026-01-26 left out: champion" in told
     assert "- Intervals: paired bootstrap, 95 %." in told
     assert "with no champion yet" in a_verdict(champion=None).markdown
+
+
+def test_a_champion_that_was_not_judged_on_the_rows_is_told_as_such() -> None:
+    compared = a_verdict()
+    alone = replace(compared, metrics={CHALLENGER: compared.metrics[CHALLENGER]}, gains={})
+    told = f"Judged without a comparison with champion {CHAMPION}"
+    assert told in render_verdict(alone, "retrain_loans/run-1")
+    assert f"`{CHALLENGER}` without a comparison with champion `{CHAMPION}`, on " in alone.markdown
+    assert alone.summary.startswith(f"{CHALLENGER} without a comparison with {CHAMPION}, ")
+    assert compared.summary.startswith(f"{CHALLENGER} against {CHAMPION}, ")
