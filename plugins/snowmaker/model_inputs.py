@@ -17,7 +17,7 @@ from snowmaker.source import Feature
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from snowmaker.champion import ModelVersion
+    from snowmaker.champion import ModelState, ModelVersion
     from snowmaker.snowflake.identifiers import QualifiedName
     from snowmaker.source import Source
 
@@ -43,6 +43,12 @@ def own_source(source: Source, model: QualifiedName, version: ModelVersion, meth
     else:
         raise ModelVersionError(f"{told} has no method {method.upper()}; there are: {', '.join(inputs)}")
     return replace(source, features=tuple(dict.fromkeys(_feature(column, told) for column in taken)))
+
+
+def source_of(source: Source, state: ModelState, model: QualifiedName, version: str) -> Source:
+    """Return the source as a version takes it; as the pipeline file has it if the version is not in the registry."""
+    found = next((one for one in state.versions if one.name == version), None)
+    return own_source(source, model, found) if found else source
 
 
 def _inputs(spec: str, told: str) -> dict[str, Sequence[Mapping[str, Any]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from snowmaker.exceptions import WarehouseError
@@ -32,12 +32,37 @@ def ensure_lock(session: WarehouseSession, locks: QualifiedName, name: str, *, w
 
 def take_lock(session: WarehouseSession, locks: QualifiedName, name: str, holder: str, *, wait_seconds: int) -> bool:
     """Hold a lock until the transaction ends; False if it was not to be had in time."""
+    return _take_lock(session, locks, name, holder, wait_seconds=wait_seconds) is not None
+
+
+def _take_lock(
+    session: WarehouseSession, locks: QualifiedName, name: str, holder: str, *, wait_seconds: int
+) -> int | None:
+    """Take a lock and return how many rows it has; None if it was not to be had in time."""
     deadline = time.monotonic() + wait_seconds
-    while _changed(session, tables.take_lock(locks, name, holder)) is None:
+    while (rows := _changed(session, tables.take_lock(locks, name, holder))) is None:
         if time.monotonic() > deadline:
-            return False
+            return None
         wait_a_moment()
-    return True
+    return rows
+
+
+@contextmanager
+def locked_transaction(
+    session: WarehouseSession, locks: QualifiedName, name: str, holder: str, *, wait_seconds: int
+) -> Iterator[bool]:
+    """Run the block in a transaction that holds a lock, made if it is not there; False if it was not to be had."""
+    ensure_table(session, locks)
+    with ExitStack() as stack:
+        stack.enter_context(session.transaction())
+        held = _take_lock(session, locks, name, holder, wait_seconds=wait_seconds)
+        if held == 0:
+            # Only once there is no such row; looking for it first would be a statement every time.
+            stack.close()
+            session.execute(tables.add_lock(locks, name))
+            stack.enter_context(session.transaction())
+            held = _take_lock(session, locks, name, holder, wait_seconds=wait_seconds)
+        yield bool(held)
 
 
 @contextmanager

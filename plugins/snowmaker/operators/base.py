@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from snowmaker.exceptions import InputDataError, WarehouseError
-from snowmaker.hooks.locks import take_lock
-from snowmaker.hooks.own_tables import ensure_table
+from snowmaker.hooks.locks import locked_transaction
 from snowmaker.hooks.warehouse import LOCK_SECONDS, StatementError, WarehouseHook
 from snowmaker.input_check import check_columns
 from snowmaker.snowflake import tables
@@ -95,11 +94,9 @@ def replace_rows(
         written then
     """
     locks = table.sibling(tables.LOCKS)
-    ensure_table(session, locks)
     try:
-        session.execute(tables.add_lock(locks, lock))
-        with session.transaction():
-            if not take_lock(session, locks, lock, holder, wait_seconds=LOCK_SECONDS):
+        with locked_transaction(session, locks, lock, holder, wait_seconds=LOCK_SECONDS) as is_held:
+            if not is_held:
                 raise _busy(table)
             for statement in statements:
                 changed = session.execute(statement)

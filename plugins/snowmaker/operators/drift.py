@@ -9,9 +9,9 @@ from snowmaker.drift_result import drift_result
 from snowmaker.exceptions import InputDataError, ModelVersionError
 from snowmaker.hooks.model_registry import read_state
 from snowmaker.hooks.own_tables import ensure_predictions
+from snowmaker.model_inputs import source_of
 from snowmaker.operators import baseline_record, drift_record, profiling
 from snowmaker.operators.base import ensure_columns, run_label
-from snowmaker.operators.scored_weeks import source_of
 from snowmaker.operators.weekly_check import WeeklyCheckOperator
 from snowmaker.profile import PREDICTION, ROWS, SCORE
 from snowmaker.snowflake import drift as drift_sql

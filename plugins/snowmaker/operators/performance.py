@@ -11,12 +11,13 @@ from snowmaker.hooks.model_registry import read_state
 from snowmaker.hooks.own_tables import ensure_predictions, ensure_table, read_table
 from snowmaker.input_check import check_labels
 from snowmaker.labelled_weeks import LabelledWeek, changed_weeks
+from snowmaker.model_inputs import source_of
 from snowmaker.operators import performance_record
 from snowmaker.operators.base import ensure_columns, run_label
 from snowmaker.operators.baseline_record import segments_of
 from snowmaker.operators.label_drift import measure_label_drift
 from snowmaker.operators.performance_record import MeasuredWeek
-from snowmaker.operators.scored_weeks import read_scored_weeks, source_of
+from snowmaker.operators.scored_weeks import read_scored_weeks
 from snowmaker.operators.weekly_check import WeeklyCheckOperator
 from snowmaker.performance import default_thresholds
 from snowmaker.performance_result import degraded_by_performance, performance_result

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from snowmaker.model_inputs import own_source
+from snowmaker.model_inputs import source_of
 from snowmaker.operators.performance_record import week_of
 from snowmaker.snowflake import labelled_rows
 
@@ -45,20 +45,13 @@ def read_scored_weeks(
     :param source: for versions that are not in the registry any more
     :param columns: the names of those that the source's table has
     """
-    sources: dict[str, Source] = {}
-    lost: dict[Week, str] = {}
-    for row in session.rows(labelled_rows.scored_by(predictions, model.quoted, *weeks)):
-        version = row["MODEL_VERSION"]
+    scored = session.rows(labelled_rows.scored_by(predictions, model.quoted, *weeks))
+    sources, gone = {}, {}
+    for version in sorted({row["MODEL_VERSION"] for row in scored}):
         own = source_of(source, state, model, version)
-        gone = [column.name for column in own.columns if column.name not in columns]
-        if gone:
-            lost[week_of(row)] = f"{version} was given {', '.join(gone)}, which {source.table.quoted} has no more"
+        if missing := [column.name for column in own.columns if column.name not in columns]:
+            gone[version] = f"{version} was given {', '.join(missing)}, which {source.table.quoted} has no more"
         else:
             sources[version] = own
+    lost = {week_of(row): gone[row["MODEL_VERSION"]] for row in scored if row["MODEL_VERSION"] in gone}
     return ScoredWeeks(sources, lost)
-
-
-def source_of(source: Source, state: ModelState, model: QualifiedName, version: str) -> Source:
-    """Return the source as a version takes it; as the pipeline file has it if the version is not in the registry."""
-    found = next((one for one in state.versions if one.name == version), None)
-    return own_source(source, model, found) if found else source

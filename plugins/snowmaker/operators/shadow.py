@@ -9,8 +9,8 @@ from snowmaker.comparison import Comparison, Scored, choose
 from snowmaker.hooks.model_registry import read_state
 from snowmaker.hooks.own_tables import ensure_predictions
 from snowmaker.input_check import check_labels
+from snowmaker.model_inputs import source_of
 from snowmaker.operators.base import WarehouseOperator, ensure_columns
-from snowmaker.operators.scored_weeks import source_of
 from snowmaker.scored_task import scored_task
 from snowmaker.snowflake.comparison import PredictedWeek
 from snowmaker.snowflake.identifiers import QualifiedName
