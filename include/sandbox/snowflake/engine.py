@@ -16,6 +16,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from include.sandbox.snowflake import fakesnow_seams
+from include.sandbox.snowflake.duck import Definitions, Duck
 from include.sandbox.snowflake.errors import already_exists, not_found, unsupported
 from include.sandbox.snowflake.results import Result
 from include.sandbox.snowflake.sql import history
@@ -42,7 +43,10 @@ class Engine:
         self.stages.mkdir(exist_ok=True)
         fakesnow_seams.keep_files_in(self.stages)
         self.ddl = threading.RLock()
-        self._duck = duckdb.connect(":memory:", config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
+        self._duck = Duck(duckdb.connect(":memory:", config={"lambda_syntax": "ENABLE_SINGLE_ARROW"}), Definitions())
+        words = self._duck.catalog("SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'")
+        # These two are parsed as names where they are not: ORDER BY ALL, VALUES (DEFAULT).
+        self._reserved = frozenset(word for (word,) in words) - {"all", "default"}
         self._duck.execute("SET GLOBAL TimeZone = 'UTC'")
         # For few rows an ASOF join takes pairs one by one; where the engine only thinks they are few, that never ends.
         self._duck.execute("SET GLOBAL asof_loop_join_threshold = 0")
@@ -69,15 +73,15 @@ class Engine:
 
     def databases(self) -> list[str]:
         """The databases that clients have created, by name."""
-        found = self._duck.cursor().execute("SELECT database_name FROM duckdb_databases()").fetchall()
+        found = self._duck.cursor().catalog("SELECT database_name FROM duckdb_databases()")
         return sorted(name for (name,) in found if name not in _INTERNAL)
 
     def schemas(self, database: str) -> list[str]:
         """The schemas of a database, without the engine's own."""
-        found = self._duck.cursor().execute(
+        found = self._duck.cursor().catalog(
             "SELECT schema_name FROM duckdb_schemas() WHERE database_name = ? AND NOT internal", [database]
         )
-        return sorted(n for (n,) in found.fetchall() if n not in {"main", "_fs_information_schema"})
+        return sorted(n for (n,) in found if n not in {"main", "_fs_information_schema"})
 
     def has_schema(self, database: str | None, schema: str | None) -> bool:
         """True if the database has this schema; INFORMATION_SCHEMA is always there."""
@@ -161,7 +165,7 @@ class Engine:
 
     def cursor(self) -> Cursor:
         """A new way into the engine, with a transaction and temporary tables of its own."""
-        return Cursor(self._duck.cursor())
+        return Cursor(self._duck.cursor(), self._reserved)
 
     def close(self) -> None:
         """Write everything to the files."""
@@ -172,12 +176,10 @@ class Engine:
 class Cursor:
     """One session's way into the engine: runs parsed Snowflake statements and plain DuckDB SQL."""
 
-    def __init__(self, duck: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, duck: Duck, reserved: frozenset[str]) -> None:
         self.duck = duck
         self._statements = fakesnow_seams.Statements(duck)
-        words = duck.execute("SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'")
-        # These two are parsed as names where they are not: ORDER BY ALL, VALUES (DEFAULT).
-        self._reserved = {word for (word,) in words.fetchall()} - {"all", "default"}
+        self._reserved = reserved
 
     def use(self, database: str | None, schema: str | None) -> None:
         """Make these the current database and schema; the caller has checked that they exist."""

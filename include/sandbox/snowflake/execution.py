@@ -18,7 +18,7 @@ from include.sandbox.snowflake.errors import (
     unsupported,
     wrong_statement_count,
 )
-from include.sandbox.snowflake.fakesnow_seams import upper_case
+from include.sandbox.snowflake.fakesnow_seams import statement_type, upper_case
 from include.sandbox.snowflake.language import grammar, pipes
 from include.sandbox.snowflake.language.variables import substitute_variables
 from include.sandbox.snowflake.locks import Mode
@@ -241,9 +241,13 @@ def _dispatch(session: Session, expression: exp.Expression, params: Any, batch: 
         if skippable and table and not definitions.exists(session, table):
             return status(DONE)
         touched = rewrite.tables_of(expression) if rewrite.is_repeatable(expression) else None
-        return session.transaction.change(
-            table, mode, lambda: _change(session, expression.copy(), params, batch), timeout, touched
+        work = history.Work(
+            lambda: _change(session, expression.copy(), params, batch),
+            touched,
+            counts=mode is Mode.INSERT,
+            idle=lambda: None if touched is None or batch else _idle(session, expression, params),
         )
+        return session.transaction.change(table, mode, work, timeout)
     if isinstance(expression, (*_QUERIES, exp.Describe)):
         reads = rewrite.tables_of(expression)
         return session.transaction.query(lambda: _query(session, expression, params), reads)
@@ -276,6 +280,16 @@ def _change(session: Session, expression: exp.Expression, params: Any, batch: li
         if isinstance(expression, exp.Merge):
             return rewrite.run_merge(session.cursor, expression, params)
         return session.cursor.run(expression, _copied(params))
+
+
+def _idle(session: Session, expression: exp.Expression, params: Any) -> Result | None:
+    """The answer to a DELETE that finds no rows: the engine then has nothing to do, and the table stays as it is."""
+    search = rewrite.search_of(expression)
+    if search is None or _query(session, search, params).table.num_rows:
+        return None
+    result = rewrite.count_result("deleted", 0)
+    result.type_id = statement_type.DELETE
+    return result
 
 
 def _define(session: Session, expression: exp.Expression, params: Any, timeout: float) -> Result:

@@ -153,7 +153,9 @@ class Passes:
     def _is_for(self, name: str) -> bool:
         if (acts_on := _ACTS_ON.get(name)) is None:
             return True
-        return any(condition(node) for type_, condition in acts_on.items() for node in self._nodes.of(type_))
+        return any(
+            any(map(condition, self._nodes.of(type_))) for type_, condition in acts_on.items() if self._nodes.has(type_)
+        )
 
 
 def name_of(change: Callable[..., Any]) -> str:

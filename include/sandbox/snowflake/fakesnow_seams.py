@@ -11,7 +11,6 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-import duckdb
 import fakesnow.cursor
 import fakesnow.fakes
 import fakesnow.info_schema
@@ -27,6 +26,7 @@ from fakesnow.statement_type import statement_type_id
 from fakesnow.transforms import SERVER_VERSION, show
 from sqlglot import exp
 
+from include.sandbox.snowflake.duck import Duck
 from include.sandbox.snowflake.fakesnow_passes import Passes
 
 __all__ = [
@@ -111,6 +111,7 @@ def database_sql(name: str) -> list[str]:
 def upper_case(expression: exp.Expression) -> exp.Expression:
     """Put unquoted identifiers in capitals."""
     for identifier in expression.find_all(exp.Identifier):
+        identifier.meta.clear()  # where it stood in the text, which every copy would carry on
         if not identifier.quoted and isinstance(identifier.this, str):
             identifier.set("this", identifier.this.upper())
     return expression
@@ -119,7 +120,7 @@ def upper_case(expression: exp.Expression) -> exp.Expression:
 class _WithoutLoadHistory:
     """The engine as its cursor sees it: it forgets a new table's loads by a name without quotes, and none are there."""
 
-    def __init__(self, duck: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, duck: Duck) -> None:
         self._duck = duck
 
     def __getattr__(self, name: str) -> Any:
@@ -135,7 +136,7 @@ class _WithoutLoadHistory:
 class Statements:
     """Its cursor: Snowflake statements, parsed, put into DuckDB's terms and run."""
 
-    def __init__(self, duck: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, duck: Any) -> None:
         self._results: dict[str, tuple[Any, ...]] = {}
         self._connection = fakesnow.fakes.FakeSnowflakeConnection(
             duck, self._results, create_database=False, create_schema=False

@@ -6,7 +6,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ class QueryHistory:
         marks = ", ".join("?" * len(_COLUMNS))
         with self._lock:
             added = self._db.execute(
-                f"INSERT INTO queries ({', '.join(_COLUMNS)}) VALUES ({marks})", astuple(record)
+                f"INSERT INTO queries ({', '.join(_COLUMNS)}) VALUES ({marks})", list(vars(record).values())
             ).lastrowid
             if added and added % _PRUNED_EVERY == 0:
                 self._prune(added)

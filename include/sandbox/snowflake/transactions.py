@@ -19,7 +19,7 @@ from include.sandbox.snowflake.engine import Cursor
 from include.sandbox.snowflake.errors import SqlError
 from include.sandbox.snowflake.locks import LockTable, Mode
 from include.sandbox.snowflake.results import Result
-from include.sandbox.snowflake.sql.history import Recorder
+from include.sandbox.snowflake.sql.history import Recorder, Work
 
 Run = Callable[[], Result]
 Tables = frozenset[Hashable]
@@ -107,16 +107,16 @@ class Transaction:
                 self._redo_changes()
             raise
 
-    def change(self, table: Hashable, mode: Mode, run: Run, timeout: float, touched: Tables | None = None) -> Result:
+    def change(self, table: Hashable, mode: Mode, work: Work, timeout: float) -> Result:
         """Run a statement that changes one table, when the table's lock has been had.
 
         Outside an open transaction it is one of its own. A change of no rows keeps no lock.
         """
-        run = self.recorder.recorded(table, mode, run)
+        run = self.recorder.recorded(table, mode, work)
         alone = not self.open
         is_new = self._locks.acquire(self._owner, table, mode, timeout)
         try:
-            self._refresh(touched or _NONE)
+            self._refresh(work.touched or _NONE)
             self._altered.add(table)
             result = self._attempt(run)
             if alone:
@@ -130,7 +130,7 @@ class Transaction:
                     self._locks.release(self._owner, table, mode)
             raise
         if not alone:
-            self._changes.append(_Change(run, result.rowcount, touched))
+            self._changes.append(_Change(run, result.rowcount, work.touched))
             if is_new and not result.rowcount:
                 self._locks.release(self._owner, table, mode)
         return result

@@ -66,6 +66,28 @@ def test_a_statement_can_be_looked_behind_and_at(cursor: SnowflakeCursor) -> Non
         cursor.execute("SELECT * FROM t BEFORE (STATEMENT => 'no-such-statement')")
 
 
+def test_a_delete_that_finds_nothing_is_a_statement_like_others(cursor: SnowflakeCursor) -> None:
+    cursor.execute("DELETE FROM t AS x WHERE x.id > %s AND v IN (SELECT v FROM t)", (2,))
+    assert (cursor.fetchall(), cursor.rowcount, cursor.description[0].name) == ([(0,)], 0, "number of rows deleted")
+    nothing = cursor.sfqid
+    cursor.execute("INSERT INTO t VALUES (9, 'z')")
+    assert ids(cursor, f"t BEFORE (STATEMENT => '{nothing}')") == [1, 2]
+    assert ids(cursor, f"t AT (STATEMENT => '{nothing}')") == [1, 2]
+    assert cursor.execute("DELETE FROM t WHERE id > 1").rowcount == 2
+
+
+def test_of_many_changes_the_newest_can_be_looked_behind(cursor: SnowflakeCursor) -> None:
+    updates = []
+    for number in range(35):
+        cursor.execute(f"UPDATE t SET v = '{number}' WHERE id = 1")
+        updates.append(cursor.sfqid)
+    for number in range(15, 35):
+        before = f"SELECT v FROM t BEFORE (STATEMENT => '{updates[number]}') WHERE id = 1"
+        assert cursor.execute(before).fetchone() == (str(number - 1),)
+    with refused(707):
+        cursor.execute(f"SELECT v FROM t BEFORE (STATEMENT => '{updates[0]}')")
+
+
 def test_a_transaction_is_seen_from_its_commit_on(cursor: SnowflakeCursor) -> None:
     cursor.execute("BEGIN")
     cursor.execute("INSERT INTO t VALUES (3, 'c')")

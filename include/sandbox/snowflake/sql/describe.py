@@ -52,9 +52,15 @@ def snowflake_type(engine_type: str) -> str:
     return _DESCRIBED_TYPES.get(engine_type, engine_type.replace("DECIMAL", "NUMBER"))
 
 
+_COLUMN = (
+    *("database_name", "schema_name", "table_name", "column_name", "column_index", "data_type"),
+    *("is_nullable", "column_default", "comment", "facts"),
+)
+
+
 def columns(session: Session, where: str, values: list[str]) -> list[dict[str, Any]]:
     """The columns of tables and views, with the types that were declared where they say more than the engine's."""
-    found: list[dict[str, Any]] = session.cursor.query(
+    answer = session.cursor.duck.catalog(
         "SELECT c.database_name, c.schema_name, c.table_name, c.column_name, c.column_index, c.data_type, "
         "c.is_nullable, c.column_default, c.comment, t.comment AS facts "
         "FROM duckdb_columns() c LEFT JOIN duckdb_tables() t "
@@ -62,7 +68,8 @@ def columns(session: Session, where: str, values: list[str]) -> list[dict[str, A
         f"WHERE NOT c.internal AND {where} "
         "ORDER BY c.database_name, c.schema_name, c.table_name, c.column_index",
         values,
-    ).table.to_pylist()
+    )
+    found: list[dict[str, Any]] = [dict(zip(_COLUMN, row, strict=True)) for row in answer]
     known = {text: Facts.parse(text) for text in {c["facts"] for c in found}}
     for column in found:
         declared = known[column["facts"]]

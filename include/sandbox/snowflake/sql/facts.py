@@ -53,9 +53,9 @@ class Facts:
 
 def read(cursor: Cursor, key: TableKey) -> Facts | None:
     """The facts about a table."""
-    found = cursor.duck.execute(
-        "SELECT comment FROM duckdb_tables() WHERE (database_name, schema_name, table_name) = (?, ?, ?)", list(key)
-    ).fetchall()
+    found = cursor.duck.catalog(
+        "SELECT comment FROM duckdb_tables() WHERE (database_name, schema_name, table_name) = (?, ?, ?)", key
+    )
     return Facts.parse(found[0][0]) if found else None
 
 

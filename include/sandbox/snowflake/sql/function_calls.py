@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 
 from sqlglot import exp
 
@@ -68,6 +69,12 @@ _REFUSED: dict[type[exp.Expr], str] = {
     exp.Zipf: "ZIPF",
     exp.BoolxorAgg: "BOOLXOR_AGG",
 }
+
+
+@cache
+def is_call(type_: type[exp.Expr]) -> bool:
+    """True for functions, and for what else has a translation."""
+    return issubclass(type_, (exp.Func, *_OF_TEXT)) or type_ in _REFUSED or type_ in _BY_MACRO or type_ in _HANDLERS
 
 
 def translate_call(node: exp.Expr) -> exp.Expression | None:

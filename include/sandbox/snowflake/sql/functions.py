@@ -12,7 +12,7 @@ from sqlglot import exp
 from include.sandbox.snowflake.errors import unsupported
 from include.sandbox.snowflake.objects import roles
 from include.sandbox.snowflake.sql import constants
-from include.sandbox.snowflake.sql.function_calls import translate_call
+from include.sandbox.snowflake.sql.function_calls import is_call, translate_call
 from include.sandbox.snowflake.sql.known_functions import check_known
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def translate_functions(expression: exp.Expression, session: Session) -> exp.Exp
 
 def _calls(expression: exp.Expression) -> list[exp.Expr]:
     """The innermost calls first, so that what is copied into another call is done already."""
-    return list(expression.walk(bfs=False))[::-1]
+    return [node for node in expression.walk(bfs=False) if is_call(type(node))][::-1]
 
 
 def _replacement(node: exp.Expr, session: Session) -> exp.Expr | None:

@@ -3,7 +3,7 @@
 The engine keeps the rows of a table in the order they came. So as long as a table only grows, what it had at a time
 are its first rows, as many as were counted: each commit writes how many rows it added, in its own transaction. Before
 a statement that changes or removes rows, the table is copied as it is (a version): earlier times are read from there.
-Of a table of more than `LARGEST` rows no version is kept, and of each table the `VERSIONS` newest; times before those
+Of a table of more than `LARGEST` rows no version is kept, and of each table `VERSIONS` at least; times before those
 are refused, as are times before the table was made or its columns changed, and times past the retention.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,11 +31,22 @@ if TYPE_CHECKING:
 
 LARGEST = 250_000
 VERSIONS = 20
+_MORE_VERSIONS = 10  # so many are forgotten at once
 _SCHEMA = "_fs_information_schema"
 _VERSION = "__version of the sandbox"
 _NOT_KEPT = -1
 _commits = threading.Lock()
 _last_commit = 0
+
+
+@dataclass(frozen=True)
+class Work:
+    """A statement that changes one table."""
+
+    run: Callable[[], Result]
+    touched: frozenset[Hashable] | None = None  # the tables it depends on; None if it may not do the same again
+    counts: bool = False  # its answer says how many rows it has added
+    idle: Callable[[], Result | None] = lambda: None  # its answer if there is nothing to do, so that it need not run
 
 
 @dataclass
@@ -57,23 +68,26 @@ class Recorder:
         self.changes: list[Change] = []
         self.query_id = ""
 
-    def recorded(self, key: Any, mode: Mode, run: Callable[[], Result]) -> Callable[[], Result]:
+    def recorded(self, key: Any, mode: Mode, work: Work) -> Callable[[], Result]:
         """A change that is written down when it has been made; a temporary table has no history."""
         if not isinstance(key, tuple) or len(key) != 3:
-            return run
+            return work.run
         query_id = self.query_id
 
         def changed() -> Result:
             known = facts.read(self._cursor, key)
             if known is None:
-                return run()
+                return work.run()
             if key[0] == "temp":
-                return _of_temporary(self._cursor, key, known, run)
-            before = _count(self._cursor, key)
-            version = None if mode is Mode.INSERT else _keep_version(self._cursor, key, known, before)
-            result = run()
+                return _of_temporary(self._cursor, key, known, work.run)
+            if answer := work.idle():
+                self.changes.append(Change(key, known.id, 0, None, query_id))
+                return answer
+            if mode is Mode.INSERT:
+                (result, added), version = _insert(self._cursor, key, work), None
+            else:
+                result, added, version = _change(self._cursor, key, known, work.run)
             check_lengths(self._cursor, key, known)
-            added = _count(self._cursor, key) - before
             if added or version is not None:
                 self.changes.append(Change(key, known.id, added, version, query_id))
             return result
@@ -121,6 +135,22 @@ def _count(cursor: Cursor, key: TableKey) -> int:
     return int(cursor.duck.execute(f"SELECT COUNT(*) FROM {facts.quoted(key)}").fetchall()[0][0])
 
 
+def _insert(cursor: Cursor, key: TableKey, work: Work) -> tuple[Result, int]:
+    """Add rows: the answer, and how many."""
+    if work.counts:
+        result = work.run()
+        return result, result.rowcount or 0
+    before = _count(cursor, key)
+    return work.run(), _count(cursor, key) - before
+
+
+def _change(cursor: Cursor, key: TableKey, known: Facts, run: Callable[[], Result]) -> tuple[Result, int, int]:
+    """Change or remove rows: the answer, how many rows there are more, and the version that was kept before."""
+    before = _count(cursor, key)
+    version = _keep_version(cursor, key, known, before)
+    return run(), _count(cursor, key) - before, version
+
+
 def _keep_version(cursor: Cursor, key: TableKey, known: Facts, rows: int) -> int:
     """Copy a table as it is, unless it is too large or nothing of it is to be kept."""
     if rows > LARGEST or not known.retention_days:
@@ -128,14 +158,24 @@ def _keep_version(cursor: Cursor, key: TableKey, known: Facts, rows: int) -> int
     version, kept = time.time_ns(), _versions(key[0], known.id)
     table = facts.quoted(key)
     execute = cursor.duck.execute
-    execute(f'CREATE TABLE IF NOT EXISTS {kept} AS SELECT 0::BIGINT AS "{_VERSION}", * FROM {table} LIMIT 0')
+    if not _are_kept(cursor, key[0], known):
+        execute(f'CREATE TABLE {kept} AS SELECT 0::BIGINT AS "{_VERSION}", * FROM {table} LIMIT 0')
     execute(f"INSERT INTO {kept} SELECT {version}, * FROM {table}")
-    too_old = time.time_ns() - known.retention_days * 86_400_000_000_000
-    execute(
-        f'DELETE FROM {kept} WHERE "{_VERSION}" < {too_old} OR "{_VERSION}" NOT IN '
-        f'(SELECT DISTINCT "{_VERSION}" FROM {kept} ORDER BY 1 DESC LIMIT {VERSIONS})'
-    )
+    versions = [v for (v,) in execute(f'SELECT DISTINCT "{_VERSION}" FROM {kept} ORDER BY 1 DESC').fetchall()]
+    too_old = version - known.retention_days * 86_400_000_000_000
+    if len(versions) > VERSIONS + _MORE_VERSIONS or (versions and versions[-1] < too_old):
+        oldest = max(too_old, versions[:VERSIONS][-1])
+        execute(f'DELETE FROM {kept} WHERE "{_VERSION}" < {oldest}')
     return version
+
+
+def _are_kept(cursor: Cursor, database: str, known: Facts) -> bool:
+    return bool(
+        cursor.duck.catalog(
+            "SELECT 1 FROM duckdb_tables() WHERE (database_name, schema_name, table_name) = (?, ?, ?)",
+            [database, _SCHEMA, f"_versions_{known.id}"],
+        )
+    )
 
 
 def _of_temporary(cursor: Cursor, key: TableKey, known: Facts, run: Callable[[], Result]) -> Result:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
@@ -22,18 +22,24 @@ def check(expression: exp.Expression, session: Session) -> None:
     keys = _tables(nodes)
     if not keys:
         return
-    found = session.cursor.duck.execute(
-        "SELECT DISTINCT database_name, schema_name, table_name, column_name FROM duckdb_columns() "
-        f"WHERE {' OR '.join(['(lower(schema_name) = lower(?) AND lower(table_name) = lower(?))'] * len(keys))}",
-        [part for key in keys for part in key[1:]],
-    ).fetchall()
+    columns: set[str] = set()
     for key in keys:
-        spelled = {row[:3] for row in found if [p.lower() for p in row[:3]] == [p.lower() for p in key]}
-        if spelled and key not in spelled:
+        found = _like(session, key)
+        if found and key not in {row[:3] for row in found}:
             name = ".".join(key)
             raise SqlError(2003, "42S02", f"SQL compilation error:\nObject '{name}' does not exist or not authorized.")
+        columns |= {row[3] for row in found}
     if not nodes.has(*_OPEN_SOURCES):
-        _check_columns(expression, nodes, {row[3] for row in found})
+        _check_columns(expression, nodes, columns)
+
+
+def _like(session: Session, key: TableKey) -> list[tuple[Any, ...]]:
+    """The columns of tables that have this name, however it is spelled, with the full names of the tables."""
+    return session.cursor.duck.catalog(
+        "SELECT DISTINCT database_name, schema_name, table_name, column_name FROM duckdb_columns() "
+        "WHERE (lower(database_name), lower(schema_name), lower(table_name)) = (lower(?), lower(?), lower(?))",
+        key,
+    )
 
 
 def _check_columns(expression: exp.Expression, nodes: Nodes, columns: set[str]) -> None:

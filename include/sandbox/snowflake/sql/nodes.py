@@ -14,16 +14,19 @@ class Nodes:
     """The nodes that a tree has now."""
 
     def __init__(self, expression: exp.Expr) -> None:
-        self._by_type: dict[type[exp.Expr], list[exp.Expr]] = {}
+        by_class: dict[type[exp.Expr], list[exp.Expr]] = {}
         for node in expression.walk():
-            self._by_type.setdefault(type(node), []).append(node)
+            by_class.setdefault(type(node), []).append(node)
+        self._by_type: dict[type, list[list[exp.Expr]]] = {}
+        for class_, nodes in by_class.items():
+            for type_ in class_.__mro__:
+                self._by_type.setdefault(type_, []).append(nodes)
 
     def of(self, type_: type[_Node]) -> Iterator[_Node]:
         """The nodes of a type."""
-        for known, nodes in self._by_type.items():
-            if issubclass(known, type_):
-                yield from nodes  # type: ignore[misc]
+        for nodes in self._by_type.get(type_, ()):
+            yield from nodes  # type: ignore[misc]
 
     def has(self, *types: type[exp.Expr]) -> bool:
         """True if there is a node of one of these types."""
-        return any(issubclass(known, types) for known in self._by_type)
+        return any(type_ in self._by_type for type_ in types)

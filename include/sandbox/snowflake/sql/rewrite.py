@@ -171,6 +171,17 @@ _CHANGING = (exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentTime, exp.Rand, e
 _CHANGING_NAMES = {"NEXTVAL", "UUID_STRING", "RANDOM", "UNIFORM", "NORMAL", "ZIPF", "SYSDATE", "SYSTIMESTAMP", "SEQ"}
 
 
+def search_of(expression: exp.Expression) -> exp.Select | None:
+    """A query for one of the rows that a DELETE removes; None for other statements, and for one of several tables."""
+    given = {name for name, value in expression.args.items() if value}
+    if not isinstance(expression, exp.Delete) or not given <= {"this", "where"}:
+        return None
+    search = exp.select(exp.alias_(exp.Literal.number(1), "FOUND")).from_(expression.this.copy()).limit(1)
+    if where := expression.args.get("where"):
+        search.set("where", where.copy())
+    return search
+
+
 def tables_of(expression: exp.Expression) -> frozenset[Hashable]:
     """The tables that a statement reads or changes; an INSERT does not read its target."""
     target = expression.find(exp.Table) if isinstance(expression, exp.Insert) else None

@@ -15,6 +15,7 @@ from include.sandbox.snowflake.locks import Mode
 from include.sandbox.snowflake.objects import refresh
 from include.sandbox.snowflake.results import Result
 from include.sandbox.snowflake.sql import facts
+from include.sandbox.snowflake.sql.history import Work
 from include.sandbox.snowflake.staging import files, inferring, loading, stages, unloading  # noqa: F401
 from include.sandbox.snowflake.staging.files import identifier
 from include.sandbox.snowflake.staging.loading import Column, Load
@@ -81,7 +82,7 @@ def _carry_out(session: Session, load: Load) -> Result:
         session.transaction.begin()
     alone = not session.transaction.open
     timeout = float(session.parameters["LOCK_TIMEOUT"])
-    result = session.transaction.change(load.table, Mode.INSERT, lambda: loading.run(load), timeout)
+    result = session.transaction.change(load.table, Mode.INSERT, Work(lambda: loading.run(load)), timeout)
     if load.purge and load.loaded:
         loaded, root = [file.path for file in load.loaded], stages.split_place(session, load.place)[0]
         if alone:

@@ -113,16 +113,17 @@ def _tables(session: Session, wanted: shows.Options) -> list[dict[str, Any]]:
 
 
 def _found(session: Session, database: str | None, schema: str | None) -> list[tuple[facts.TableKey, Facts | None]]:
-    permanent = session.cursor.duck.execute(
+    permanent = session.cursor.duck.catalog(
         "SELECT database_name, schema_name, table_name, comment FROM duckdb_tables() WHERE NOT internal "
         f"AND NOT temporary AND schema_name NOT IN {_HIDDEN} AND database_name NOT IN ('_fs_global', 'memory') "
         "AND database_name = coalesce(?, database_name) AND schema_name = coalesce(?, schema_name)",
         [database, schema],
-    ).fetchall()
-    found = {(d, s, t): Facts.parse(comment) for d, s, t, comment in permanent}
-    comments = dict(
-        session.cursor.duck.execute("SELECT table_name, comment FROM duckdb_tables() WHERE temporary").fetchall()
     )
+    found = {(d, s, t): Facts.parse(comment) for d, s, t, comment in permanent}
+    comments = {}
+    if session.temporary_tables:
+        query = "SELECT table_name, comment FROM duckdb_tables() WHERE temporary"
+        comments = dict(session.cursor.duck.execute(query).fetchall())
     for key, physical in session.temporary_tables.items():
         if physical in comments and database in (None, key[0]) and schema in (None, key[1]):
             found[key] = Facts.parse(comments[physical])
@@ -152,12 +153,12 @@ def _record(session: Session, key: facts.TableKey, known: Facts, kind: str, is_d
 
 
 def _views(session: Session, wanted: shows.Options) -> list[dict[str, Any]]:
-    found = session.cursor.duck.execute(
+    found = session.cursor.duck.catalog(
         "SELECT database_name, schema_name, view_name, comment FROM duckdb_views() WHERE NOT internal "
         f"AND NOT temporary AND schema_name NOT IN {_HIDDEN} AND database_name NOT IN ('_fs_global', 'memory') "
         "AND database_name = coalesce(?, database_name) AND schema_name = coalesce(?, schema_name)",
         [wanted.database, wanted.schema],
-    ).fetchall()
+    )
     records = []
     for database, schema, name, comment in found:
         entry = session.account.catalog.find("VIEW", (database, schema, name))
