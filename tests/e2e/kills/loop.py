@@ -25,7 +25,7 @@ WEEKS, ROWS = 30, 60
 FIRST_MODEL_WEEK = 8
 UNDER_WAY = ("queued", "running")
 
-# Every challenger is promoted, and nothing counts as degraded: what happens is what the test asks for.
+# Every challenger passes its gate, and nothing counts as degraded: what happens is what the test asks for.
 PIPELINE = """
 name: loop
 schedule: "0 6 * * MON"
@@ -46,9 +46,15 @@ training: {window_weeks: 5, hyperparameters: {num_boost_round: 5, max_depth: 2}}
 monitoring:
   drift: {warn: 50, breach: 100}
   performance: {metric: f1, warn_drop: 0.98, breach_drop: 0.99}
-promotion: {min_gain: {f1: -1}}
-explain: null
+promotion: {min_gain: {f1: -1}, approval: manual}
+explain: {sample_rows: 30}
+retention: {keep_versions: 8, keep_champion_weeks: 1, dry_run: false}
 """
+
+
+def is_rejected(run_id: str) -> bool:
+    """Whether a person says no to this retraining's challenger: to every fourth."""
+    return int(run_id.removeprefix("manual__")) % 4 == 0
 
 
 def write(bundle: Path) -> None:
@@ -92,6 +98,7 @@ class Loop:
         """
         self.deployment.start_what_ended()
         with suppress(httpx.HTTPError):
+            self._answer()
             if self._retrained < retrainings and not self._under_way(RETRAIN):
                 self._retrain()
             if self._retrained > 2 * self._rolled_back + 2 and not self._under_way(ROLL_BACK):
@@ -120,6 +127,7 @@ class Loop:
         def is_over() -> bool:
             self.deployment.start_what_ended()
             with suppress(httpx.HTTPError):
+                self._answer()
                 return not any(self._under_way(dag_id) for dag_id in (SCORE, RETRAIN, ROLL_BACK))
             return False
 
@@ -134,6 +142,15 @@ class Loop:
 
     def _under_way(self, dag_id: str) -> list[dict[str, Any]]:
         return [run for run in self.api.runs(dag_id) if run["state"] in UNDER_WAY]
+
+    def _answer(self) -> None:
+        """Answer what retrainings ask; again, if they ask again."""
+        for run in self._under_way(RETRAIN):
+            run_id = run["dag_run_id"]
+            states = {task["task_id"]: task["state"] for task in self.api.tasks(RETRAIN, run_id)}
+            if states.get("approve") == "awaiting_input":
+                chosen = "Reject" if is_rejected(run_id) else "Approve"
+                self.api.answer(RETRAIN, run_id, "approve", chosen, f"as asked of {run_id}")
 
     def _retrain(self) -> None:
         # Never the same weeks twice: an artefact is then another one, and so is its version.

@@ -12,9 +12,12 @@ from typing import Any
 from running_demo import until
 
 from .deployment import assert_one_after_the_other, attempt_of
-from .loop import RETRAIN, ROLL_BACK, SCORE, Loop
+from .loop import RETRAIN, ROLL_BACK, SCORE, Loop, is_rejected
 
 _EVENTS = "SELECT SEQUENCE, EVENT, MODEL_VERSION, RUN_ID FROM SNOWMAKER_MODEL_EVENTS ORDER BY SEQUENCE"
+_DECIDED = """
+SELECT EVENT, MODEL_VERSION, RUN_ID, DECISION FROM SNOWMAKER_MODEL_EVENTS WHERE EVENT IN ('PROMOTED', 'REJECTED')
+"""
 _WEEKS = """
 SELECT WEEK_START_DATE, LISTAGG(LOAN_ID, ',') WITHIN GROUP (ORDER BY LOAN_ID) FROM MORTGAGE_APPLICATIONS GROUP BY 1
 """
@@ -62,8 +65,9 @@ class Truth:
             self.registry_follows(cursor, events)
             weeks = self.predictions_are_those_of_the_source(cursor)
             self.nothing_is_held(cursor)
+        told = Counter(event for _, event, _, _ in events)
         return (
-            f"{len(self.scorings)} scorings of {weeks} weeks, {len(self.retrainings)} retrainings, {len(events)} events"
+            f"{len(self.scorings)} scorings of {weeks} weeks, {len(self.retrainings)} retrainings, events {dict(told)}"
         )
 
     def champions(self) -> list[str]:
@@ -73,13 +77,15 @@ class Truth:
         return [version for _, event, version, _ in events if event in _CROWNED]
 
     def every_run_ended_well(self) -> None:
-        """All has succeeded, but promotions that a rollback came before."""
-        too_late = [run for run in self.retrainings if run.tasks["promote"] == "failed"]
-        for run in too_late:
-            assert "was judged against" in self.api.last_log(run.dag_id, run.run_id, "promote"), run
+        """All has succeeded, but promotions that a person refused, or that a rollback came before."""
+        not_promoted = [run for run in self.retrainings if run.tasks["promote"] == "failed"]
+        for run in not_promoted:
+            why = "rejected, champion unchanged: by " if is_rejected(run.run_id) else "was judged against"
+            assert why in self.api.last_log(run.dag_id, run.run_id, "promote"), run
         runs = [*self.scorings, *self.retrainings, *self.rollbacks]
-        bad = [run for run in runs if run.state != "success" and run not in too_late]
+        bad = [run for run in runs if run.state != "success" and run not in not_promoted]
         assert not bad, bad
+        assert not [run for run in self.retrainings if is_rejected(run.run_id) and run not in not_promoted]
 
     def every_retraining_has_its_job(self) -> None:
         """Each run's jobs are attempts of one job, one after the other, and there are no others."""
@@ -96,29 +102,36 @@ class Truth:
         assert not attempts, attempts
 
     def events_are_what_happened(self, cursor: Any) -> list[tuple[Any, ...]]:
-        """Every successful promotion has its event, every rejection too, and there is no other event."""
+        """Every promotion has its event, and every rejection, with what the person said; and nobody else decided."""
         events = cursor.execute(_EVENTS).fetchall()
         undone = Counter(run for _, event, _, run in events if event == "ROLLED_BACK")
         assert undone == Counter(run.label for run in self.rollbacks)
-        decided = [(event, version, run) for _, event, version, run in events if event in ("PROMOTED", "REJECTED")]
-        outcomes = {"success": "PROMOTED", "skipped": "REJECTED"}
+        decided = cursor.execute(_DECIDED).fetchall()
         expected = [
-            (outcomes[run.tasks["promote"]], self._result(run, "log_model")["model_version"], run.label)
+            (
+                "REJECTED" if is_rejected(run.run_id) else "PROMOTED",
+                self._result(run, "log_model")["model_version"],
+                run.label,
+                f"as asked of {run.run_id}",
+            )
             for run in self.retrainings
-            if run.tasks["promote"] in outcomes
+            if run.tasks["promote"] == "success" or is_rejected(run.run_id)
         ]
         assert Counter(decided) == Counter(expected)
         assert [sequence for sequence, *_ in events] == list(range(1, len(events) + 1)), events
         return list(events)
 
     def registry_follows(self, cursor: Any, events: list[tuple[Any, ...]]) -> None:
-        """The default version and PRODUCTION are the champion of the log, and of no other."""
+        """Default version and PRODUCTION are the champion of the log; versions are those logged and not retired."""
         cursor.execute("SHOW VERSIONS IN MODEL LOOP")
         names = [column.name for column in cursor.description]
         versions = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         champion = [version for _, event, version, _ in events if event in _CROWNED][-1]
         assert [row["name"] for row in versions if str(row["is_default_version"]).lower() == "true"] == [champion]
         assert [row["name"] for row in versions if "PRODUCTION" in row["aliases"]] == [champion], versions
+        logged = {self._result(run, "log_model")["model_version"] for run in self.retrainings}
+        retired = {version for _, event, version, _ in events if event == "RETIRED"}
+        assert {row["name"] for row in versions} == logged - retired, (versions, retired)
 
     def predictions_are_those_of_the_source(self, cursor: Any) -> int:
         """Each scored week has exactly the source's rows, by one version and one run."""
