@@ -129,7 +129,11 @@ class Transaction:
                 if is_new:
                     self._locks.release(self._owner, table, mode)
             raise
-        if not alone:
+        if not alone and is_new and not result.rowcount and not self._changes:
+            # The version that was kept of the table must go before the lock does.
+            self._undo()
+            self._locks.release(self._owner, table, mode)
+        elif not alone:
             self._changes.append(_Change(run, result.rowcount, work.touched))
             if is_new and not result.rowcount:
                 self._locks.release(self._owner, table, mode)
