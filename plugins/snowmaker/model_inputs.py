@@ -63,7 +63,7 @@ def _inputs(spec: str, told: str) -> dict[str, Sequence[Mapping[str, Any]]]:
     except (yaml.YAMLError, AttributeError, KeyError, TypeError):
         raise ModelVersionError(
             f"the registry does not tell what {told} takes: column model_spec of SHOW VERSIONS has no signatures. "
-            f"Log it with LogModelOperator or Registry.log_model, and call it with a role that owns the model"
+            f"Log it with LogModelOperator or Registry.log_model, and use a role that may see it (mv.run needs it, too)"
         ) from None
 
 

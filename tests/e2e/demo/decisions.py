@@ -18,7 +18,7 @@ from snowmaker.hooks.warehouse import WarehouseHook
 from snowmaker.snowflake.identifiers import QualifiedName
 from snowmaker.week import Week
 
-PIPELINE, ROLLBACK = "decided", "rollback_model"
+PIPELINE, REARRANGED, ROLLBACK = "decided", "rearranged", "rollback_model"
 ASK, ASK_IN_VAIN = "ask", "ask_in_vain"
 # A schema of its own: the demo's events are read by others.
 SCHEMA = "DECISIONS"
@@ -70,6 +70,15 @@ def write_bundle(folder: Path) -> Path:
     pipelines[APPROVED_PIPELINE]["promotion"] |= {"approval": "manual", "approvers": ["ada"]}
     where = {"database": "ML", "schema": SCHEMA}
     pipelines[PIPELINE] = {**pipelines["mortgage"], "name": PIPELINE, "model": {"name": "DECIDED"}, "snowflake": where}
+    # The same model after its features were listed in another order, and without one: as people do before they retrain.
+    source, monitoring = pipelines["mortgage"]["source"], pipelines["mortgage"]["monitoring"]
+    features = {kind: names[:0:-1] or names[::-1] for kind, names in source["features"].items()}
+    pipelines[REARRANGED] = {
+        **pipelines[PIPELINE],
+        "name": REARRANGED,
+        "source": {**source, "table": "ML.MORTGAGE.MORTGAGE_APPLICATIONS", "features": features},
+        "monitoring": {**monitoring, "drift": {**monitoring["drift"], "baseline_weeks": 4}},
+    }
     for name, content in pipelines.items():
         (folder / "include" / "pipelines" / f"{name}.yaml").write_text(yaml.safe_dump(content))
     return folder
@@ -119,7 +128,9 @@ class Decisions:
                 "f1 not worse", 0.01, -0.02, passed=True, segment="COUNTY_NAME=<img src=x> | Polk", low=-0.01, high=0.1
             ),
         )
-        verdict = GateVerdict(challenger, self.champion, 1000, rules, {}, confidence=0.95)
+        champion = self.champion
+        metrics: dict[str, dict[str, float | None]] = {challenger: {"f1": 0.78}, champion: {"f1": 0.77}}
+        verdict = GateVerdict(challenger, champion, 1000, rules, metrics, confidence=0.95)
         return self.deployment.api.trigger(dag_id, {"verdict": verdict.to_dict()})
 
     def roll_back(self, **params: str) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from running_demo import until
 
+from demo.decisions import MODEL as MODEL_OF_DECISIONS
+from demo.decisions import REARRANGED, SCHEMA, Decisions
 from demo.deployment import ENDED, SCORE, Deployment
 from demo.pages import command, with_options
 from include.demo.local_airflow import create_backfill
@@ -91,3 +93,18 @@ def test_a_version_scores_a_week_in_the_shadow_and_is_compared(deployment: Deplo
     assert sum(pair["rows"] for pair in compared["classes"]) == compared["labelled"] == rows
     assert set(compared["metrics"]["f1"]) == {"version", "against"}
     assert deployment.query(current) == before
+
+
+def test_a_version_scores_alike_whatever_features_the_pipeline_file_lists_by_now(decisions: Decisions) -> None:
+    deployment, dag_id = decisions.deployment, f"score_{REARRANGED}"
+    week, version = deployment.query(
+        "SELECT WEEK_START, MIN(MODEL_VERSION) FROM MORTGAGE_PREDICTIONS_CURRENT GROUP BY 1 ORDER BY 1 DESC LIMIT 1"
+    )[0]
+    name = MODEL_OF_DECISIONS
+    deployment.query(f'ALTER MODEL {name} ADD VERSION LATEST FROM MODEL MORTGAGE_RESPONSE VERSION "{version}"')
+    deployment.api.wait_for_dags({dag_id}, 60)
+    deployment.api.pause(dag_id, paused=False)
+    run_id = deployment.api.trigger(dag_id, {"week": str(week), "model_version": "LATEST"})
+    assert deployment.api.wait(dag_id, run_id) == "success"
+    rows = deployment.query(f"SELECT ROW_ID, SCORE FROM ML.{SCHEMA}.REARRANGED_PREDICTIONS ORDER BY 1")
+    assert rows == [row[1::2] for row in deployment.predictions(week=str(week))]
