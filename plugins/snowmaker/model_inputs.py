@@ -30,7 +30,7 @@ _NUMERIC = ("BOOL", "INT", "UINT", "FLOAT", "DOUBLE")
 def own_source(source: Source, model: QualifiedName, version: ModelVersion, method: str | None = None) -> Source:
     """Return the source as a version takes it: with the version's features, in the order of its arguments.
 
-    :param method: the function to call; default: all that any of its functions takes
+    :param method: the function to call; default: all that any of its functions takes, which its rows are told by
     :raises ModelVersionError: if the version has no such function, the registry does not tell what it takes, or that
         is neither text nor a number
     """

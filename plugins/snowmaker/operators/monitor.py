@@ -98,7 +98,7 @@ class ModelMonitorOperator(WarehouseOperator):
         monitor = monitor_name(model, self.model_version)
         with self.hook.session() as session:
             version = read_state(session, model).version(self.model_version)
-            source = own_source(self.source, model, version, self.method.method)
+            source = own_source(self.source, model, version)
             self._check_source(session, source)
             rows, baseline = self._relations(source, model, version)
             digest = _digest(rows, baseline)
@@ -144,6 +144,7 @@ class ModelMonitorOperator(WarehouseOperator):
             model=model,
             version=self.model_version,
             method=self.method,
+            features=own_source(source, model, version, self.method.method).features,
             outputs=self.scored_task.outputs(self.method, version),
             prediction=self.scored_task.prediction,
             roles=self.roles,

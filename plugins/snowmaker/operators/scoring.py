@@ -137,11 +137,19 @@ class BatchInferenceOperator(WarehouseOperator):
         with self.hook.session() as session:
             resolved = read_state(session, model).resolve(self.model_version, week)
             version, outputs = resolved.name, self.scored_task.outputs(self.method, resolved)
-            source = own_source(self.source, model, resolved, self.method.method)
+            source = own_source(self.source, model, resolved)
+            features = own_source(self.source, model, resolved, self.method.method).features
             ensure_columns(session, source, version=version)
             staging = self._staging_table(context)
             score_week = scoring.score_week(
-                staging, source, week, model=model, version=version, method=self.method, outputs=outputs
+                staging,
+                source,
+                week,
+                model=model,
+                version=version,
+                method=self.method,
+                features=features,
+                outputs=outputs,
             )
             with calling(session, model, [version], self.method.method):
                 session.execute(score_week)

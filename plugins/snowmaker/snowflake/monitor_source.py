@@ -100,12 +100,16 @@ def baseline_rows(
     model: QualifiedName,
     version: str,
     method: ScoreMethod,
+    features: tuple[Feature, ...],
     outputs: Mapping[str, Statement],
     prediction: Statement,
     roles: Roles,
     segments: Sequence[Identifier],
 ) -> Statement:
-    """Select some weeks of a training set, scored by the version, in the columns of ``monitored_rows``."""
+    """Select some weeks of a training set, scored by the version, in the columns of ``monitored_rows``.
+
+    :param features: what the version's function takes
+    """
     condition = in_weeks(source.week_column, *weeks)
     carried = tuple(dict.fromkeys([*(feature.column for feature in source.features), *segments]))
     rows = Statement(
@@ -113,7 +117,7 @@ def baseline_rows(
         condition.values,
     )
     scored = scored_rows(
-        rows, (*carried, LABEL), model=model, version=version, method=method, features=source.features, outputs=outputs
+        rows, (*carried, LABEL), model=model, version=version, method=method, features=features, outputs=outputs
     )
     shown = _selected(_shown(source, roles, segments, label=LABEL))
     predicted = f"{prediction.text} AS {PREDICTION}, " if roles.has_prediction else ""

@@ -90,16 +90,21 @@ def score_week(
     model: QualifiedName,
     version: str,
     method: ScoreMethod,
+    features: tuple[Feature, ...],
     outputs: Mapping[str, Statement],
 ) -> Statement:
-    """Score a week's rows into a temporary table: outside of any transaction, for it may take long."""
+    """Score a week's rows into a temporary table: outside of any transaction, for it may take long.
+
+    :param source: as the version takes it, with all that any of its functions takes
+    :param features: what the function takes
+    """
     scored = scored_rows(
         identified_rows(source, week, week),
         ("ROW_ID", *source.key),
         model=model,
         version=version,
         method=method,
-        features=source.features,
+        features=features,
         outputs=outputs,
     )
     return Statement(f"CREATE OR REPLACE TEMPORARY TABLE {staging} AS {scored.text}", scored.values)

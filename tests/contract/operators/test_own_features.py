@@ -9,14 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
+from snowflake.ml.model.model_signature import DataType, FeatureSpec, ModelSignature
+from snowflake.ml.registry import Registry
+from snowflake.snowpark import Session
 
 from snowmaker.exceptions import InputDataError
 from snowmaker.operators.explain import ExplainModelOperator
 from snowmaker.operators.shadow import ComparePredictionsOperator
+from snowmaker.performance import PerformanceThresholds
 from snowmaker.source import Source
 
 from .artefacts import MadeArtefact, make_linear_artefact
-from .lab import Lab, Model, fresh, task_context
+from .foreign_model import Foreign
+from .lab import DATABASE, SCHEMA, Lab, Model, fresh, task_context
 from .weekly_data import HOLDOUT, ROWS, TWIN, WEEKS, model_input, source_of
 
 # Two numbers, and not in the order in which the pipeline file lists them.
@@ -226,3 +231,28 @@ def test_predictions_of_versions_with_other_features_are_compared_row_by_row(
     assert result["mean_absolute_difference"] == pytest.approx(np.abs(own - other).mean(), rel=1e-6)
     assert result["metrics"]["f1"]["version"] == pytest.approx(f1_of(lab, TWIN, own))
     assert result["metrics"]["f1"]["against"] == pytest.approx(f1_of(lab, TWIN, other))
+
+
+def test_rows_are_found_again_whichever_function_of_a_version_scored_them(lab: Lab) -> None:
+    model = lab.model("good")
+    outputs = {"predict_proba": ["output_feature_0", "output_feature_1"], "rank": ["output_feature_0"]}
+    taken = {"predict_proba": '"debt ratio"', "rank": "INCOME"}
+    with lab.connect() as connection, Session.builder.configs({"connection": connection}).create() as session:
+        Registry(session, database_name=f'"{DATABASE}"', schema_name=f'"{SCHEMA}"').log_model(
+            Foreign(),
+            model_name=model.name.split(".")[-1],
+            version_name='"FOREIGN"',
+            signatures={
+                name: ModelSignature(
+                    [FeatureSpec(taken[name], DataType.DOUBLE)],
+                    [FeatureSpec(output, DataType.DOUBLE) for output in outputs[name]],
+                )
+                for name in outputs
+            },
+            options={"relax_version": False},
+        )
+    model.score(TWIN, model_version="FOREIGN")
+    found = model.check_performance(TWIN.shift(2), "FOREIGN", thresholds=PerformanceThresholds(1, 1, breach_below=0.1))[
+        "weeks"
+    ]
+    assert found == pytest.approx({str(TWIN): f1_of(lab, TWIN, of_week(lab, TWIN)["debt ratio"].to_numpy())})
