@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from include.sandbox import settings
 from include.sandbox.snowflake.protocol.server import Server
@@ -48,7 +48,7 @@ def main() -> None:
 def serve(server: Server, account: Account, known: settings.Settings, port: int) -> None:
     """Run the HTTP server over TLS on the loopback address."""
 
-    class Protocol(H11Protocol):
+    class Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         """Tells the server of closed connections: a client that is killed does not log out."""
 
         def connection_lost(self, exc: Exception | None) -> None:

@@ -7,6 +7,7 @@ node that most statements have not. A statement of hundreds of columns was in th
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from sqlglot import exp
@@ -140,22 +141,32 @@ class Passes:
     """A statement on its way through the passes, in the place of the tree: it is `transform`ed by those that matter."""
 
     def __init__(self, expression: exp.Expr) -> None:
+        self._take(expression)
+
+    def _take(self, expression: exp.Expr) -> None:
         self.expression = expression
         self._nodes = Nodes(expression)
+        self._idle = _without_nodes(self._nodes.classes)
 
     def transform(self, change: Callable[..., Any], *arguments: Any, copy: bool, **options: Any) -> Passes:
         """Take the statement through a pass, if it has something to do."""
-        if self._is_for(name_of(change)):
-            self.expression = self.expression.transform(change, *arguments, copy=copy, **options)
-            self._nodes = Nodes(self.expression)
+        name = name_of(change)
+        if name not in self._idle and self._is_for(name):
+            self._take(self.expression.transform(change, *arguments, copy=copy, **options))
         return self
 
     def _is_for(self, name: str) -> bool:
         if (acts_on := _ACTS_ON.get(name)) is None:
             return True
-        return any(
-            any(map(condition, self._nodes.of(type_))) for type_, condition in acts_on.items() if self._nodes.has(type_)
-        )
+        return any(condition(node) for type_, condition in acts_on.items() for node in self._nodes.of(type_))
+
+
+@lru_cache(maxsize=1_000)
+def _without_nodes(classes: frozenset[type[exp.Expr]]) -> frozenset[str]:
+    """The passes that act on none of the classes of nodes that a statement has."""
+    return frozenset(
+        name for name, acts_on in _ACTS_ON.items() if not any(issubclass(class_, tuple(acts_on)) for class_ in classes)
+    )
 
 
 def name_of(change: Callable[..., Any]) -> str:

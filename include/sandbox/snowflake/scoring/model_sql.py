@@ -16,6 +16,7 @@ from sqlglot.tokens import Token, TokenType
 from include.sandbox.snowflake.errors import syntax_error
 
 _LIKELY = re.compile(r"!\s*[\w\"]|\bMODEL\b[^(]*?\bVERSION\b", re.IGNORECASE)
+_LITERAL = re.compile(r"'(?>[^'\\]+|''|\\.)*+'|(?P<kept>\"[^\"]*+\"|--[^\n]*+|//[^\n]*+|/\*.*?\*/)", re.DOTALL)
 _METHOD = "_method:"  # before the name of a method that is also a function's
 _FUNCTIONS = set(Snowflake.Parser.FUNCTIONS) | set(Snowflake.Parser.FUNCTION_PARSERS)
 _NAMES = {TokenType.VAR, TokenType.IDENTIFIER}
@@ -33,7 +34,7 @@ class _Alias:
 
 def plain(sql: str) -> str:
     """A statement whose model calls the parser can read."""
-    if not _LIKELY.search(sql):
+    if not _LIKELY.search(sql) or not _LIKELY.search(_LITERAL.sub(lambda found: found["kept"] or "''", sql)):
         return sql
     try:
         tokens = Snowflake().tokenize(sql)

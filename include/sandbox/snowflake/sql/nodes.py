@@ -17,6 +17,7 @@ class Nodes:
         by_class: dict[type[exp.Expr], list[exp.Expr]] = {}
         for node in expression.walk():
             by_class.setdefault(type(node), []).append(node)
+        self.classes = frozenset(by_class)
         self._by_type: dict[type, list[list[exp.Expr]]] = {}
         for class_, nodes in by_class.items():
             for type_ in class_.__mro__:
