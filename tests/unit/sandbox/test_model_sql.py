@@ -20,6 +20,10 @@ from include.sandbox.snowflake.scoring import model_sql
         ("WITH c AS (SELECT 1), a AS MODEL m SELECT a!p(1)", "WITH c AS (SELECT 1) SELECT MODEL(m)!p(1)"),
         ("WITH RECURSIVE a AS MODEL m SELECT a!p(1)", " SELECT MODEL(m)!p(1)"),
         ("WITH a AS MODEL m VERSION v SELECT 'a!p(1)', x.a!p(2)", " SELECT 'a!p(1)', x.a!p(2)"),
+        (
+            "WITH a AS MODEL m SELECT a!p(\"it's\"), -- it's\n 'a!p(1)' /* it's */ FROM t",
+            " SELECT MODEL(m)!p(\"it's\"), -- it's\n 'a!p(1)' /* it's */ FROM t",
+        ),
         ("SELECT MODEL(m)!transform(a)", 'SELECT MODEL(m)!"_method:TRANSFORM"(a)'),
     ],
 )
