@@ -230,6 +230,11 @@ class Cursor:
         types = [str(column[1]) for column in self.duck.description]
         return Result(self.duck.to_arrow_table(), types)
 
+    def types(self, sql: str) -> dict[str, str]:
+        """The types of the columns that a query of DuckDB's own SQL has."""
+        found = self.duck.sql(sql)
+        return {name: str(type_) for name, type_ in zip(found.columns, found.types, strict=True)}
+
     def stream(self, sql: str, rows: int) -> pa.RecordBatchReader:
         """Run DuckDB's own SQL and read its rows in batches as they come; no other statement may run meanwhile."""
         return self.duck.sql(sql).to_arrow_reader(rows)

@@ -127,8 +127,7 @@ class Source:
 
     def types(self, text: str) -> dict[str, str]:
         """The engine's types of a query's columns."""
-        result = self.session.cursor.query(f"SELECT * FROM ({text}) LIMIT 0")
-        return dict(zip(result.table.column_names, result.types, strict=True))
+        return self.session.cursor.types(text)
 
     def text(self, query: exp.Select) -> str:
         """The engine's text of a query of this scope, with the CTEs that it can see."""

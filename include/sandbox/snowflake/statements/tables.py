@@ -34,6 +34,7 @@ _SHOWN_OBJECTS = [
 ]
 _TERSE = ["name", "kind", "database_name", "schema_name"]
 _NUMBERS = ("rows", "bytes")
+_COUNTED_AT_ONCE = 50
 
 
 @statement("(DESC|DESCRIBE) (TABLE|VIEW) {name:name} [TYPE = COLUMNS]")
@@ -104,12 +105,21 @@ def _tables(session: Session, wanted: shows.Options) -> list[dict[str, Any]]:
             _record(session, key, known or Facts(created_on="1970-01-01T00:00:00+00:00"), kind, key in dynamic)
         )
     chosen = wanted.choose(records, lambda r: str(r["name"]))
-    for record in chosen:
+    for start in range(0, len(chosen), _COUNTED_AT_ONCE):
+        _count(session, chosen[start : start + _COUNTED_AT_ONCE])
+    return chosen
+
+
+def _count(session: Session, records: list[dict[str, Any]]) -> None:
+    """Note how many rows tables have."""
+    counts = []
+    for number, record in enumerate(records):
         key = (record["database_name"], record["schema_name"], record["name"])
         physical = session.temporary_tables.get(key)
         place = facts.quoted(("temp", "main", physical) if physical else key)
-        record["rows"] = session.cursor.duck.execute(f"SELECT COUNT(*) FROM {place}").fetchall()[0][0]
-    return chosen
+        counts.append(f"SELECT {number}, COUNT(*) FROM {place}")
+    for number, count in session.cursor.duck.execute(" UNION ALL ".join(counts)).fetchall():
+        records[number]["rows"] = count
 
 
 def _found(session: Session, database: str | None, schema: str | None) -> list[tuple[facts.TableKey, Facts | None]]:
