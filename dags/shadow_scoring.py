@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Param, get_parsing_context
 
 from snowmaker.operators.scoring import BatchInferenceOperator, CheckInputOperator
 from snowmaker.operators.shadow import ComparePredictionsOperator
@@ -80,4 +80,6 @@ def shadow_scoring(pipeline: Pipeline) -> DAG:
 
 
 for pipeline in load_pipelines(PIPELINES).pipelines:
-    shadow_scoring(pipeline)
+    # A task's process builds its own DAG only.
+    if get_parsing_context().dag_id in (None, f"shadow_{pipeline.name}"):
+        shadow_scoring(pipeline)

@@ -6,7 +6,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, BaseOperator, CronTriggerTimetable, Param, XComArg
+from airflow.sdk import (
+    DAG,
+    Asset,
+    AssetOrTimeSchedule,
+    BaseOperator,
+    CronTriggerTimetable,
+    Param,
+    XComArg,
+    get_parsing_context,
+)
 
 from snowmaker import settings
 from snowmaker.hyperparameters import combinations
@@ -270,4 +279,6 @@ def weekly_retraining(pipeline: Pipeline) -> DAG:
 
 
 for pipeline in load_pipelines(INCLUDE / "pipelines").pipelines:
-    weekly_retraining(pipeline)
+    # A task's process builds its own DAG only.
+    if get_parsing_context().dag_id in (None, f"retrain_{pipeline.name}"):
+        weekly_retraining(pipeline)

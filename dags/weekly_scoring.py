@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param
+from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, get_parsing_context
 
 from snowmaker.notifications.callbacks import notification_callbacks
 from snowmaker.operators.drift import DriftCheckOperator
@@ -116,6 +116,8 @@ def weekly_scoring(pipeline: Pipeline) -> DAG:
         )
         settled = {"week": check_input.output["week"], "model_version": check_input.output["model_version"]}
         predictions = pipeline.predictions_table.quoted
+        # Nobody reads a single field of what follows; an XCom of each would be a call of the API for each.
+        common |= {"multiple_outputs": False}
         score = BatchInferenceOperator(
             task_id="score",
             predictions_table=predictions,
@@ -147,4 +149,6 @@ def weekly_scoring(pipeline: Pipeline) -> DAG:
 
 
 for pipeline in load_pipelines(PIPELINES).pipelines:
-    weekly_scoring(pipeline)
+    # A task's process builds its own DAG only.
+    if get_parsing_context().dag_id in (None, f"score_{pipeline.name}"):
+        weekly_scoring(pipeline)

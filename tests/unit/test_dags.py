@@ -322,3 +322,24 @@ def test_a_baseline_is_frozen_of_the_holdout_or_of_scored_weeks(weeks: int) -> N
     )
     heard = (freeze.calibration_only, freeze.bins, freeze.categories, tuple(freeze.segments))
     assert heard == (weeks > 0, 7, 9, ("LOAN_TYPE_NAME",))
+
+
+@pytest.mark.parametrize(
+    ("file", "prefix"), [("weekly_scoring", "score"), ("weekly_retraining", "retrain"), ("shadow_scoring", "shadow")]
+)
+def test_a_tasks_process_builds_its_own_dag_only(monkeypatch: pytest.MonkeyPatch, file: str, prefix: str) -> None:
+    built: list[str] = []
+    enter = DAG.__enter__
+
+    def note(dag: DAG) -> DAG:
+        built.append(dag.dag_id)
+        return enter(dag)
+
+    monkeypatch.setattr(DAG, "__enter__", note)
+    runpy.run_path(str(REPOSITORY / "dags" / f"{file}.py"))
+    assert {f"{prefix}_mortgage", f"{prefix}_house_values"} <= set(built)
+    built.clear()
+    # As Airflow tells a task's process.
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", f"{prefix}_mortgage")
+    runpy.run_path(str(REPOSITORY / "dags" / f"{file}.py"))
+    assert built == [f"{prefix}_mortgage"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from snowmaker.hooks.own_tables import bring_up_to_date, ensure_table
+from snowmaker.hooks.own_tables import bring_up_to_date, ensure_table, read_table
 from snowmaker.links.report import REPORT_KEY, WeeklyReportLink, report_address
 from snowmaker.metrics import ERRORS
 from snowmaker.operators.base import WarehouseOperator, rewrite_rows, run_label
@@ -124,7 +124,9 @@ class WeeklyReportOperator(WarehouseOperator):
                 others,
             ),
             calibration=reading.read_calibration(rows(report_sql.newest_calibration(of))),
-            top_features=reading.read_top_features(rows(report_sql.top_features(of, TOP_FEATURES))),
+            top_features=reading.read_top_features(
+                read_table(session, of.table(tables.ATTRIBUTIONS), report_sql.top_features(of, TOP_FEATURES))
+            ),
             drift_segments=reading.read_drift_segments(rows(report_sql.drift_by_segment(of, SEGMENTS))),
             performance_segments=segments,
             degraded=degradations({"Drift": self.drift, "Performance": self.performance}),
