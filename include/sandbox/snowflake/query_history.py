@@ -115,8 +115,7 @@ _SECRETS = re.compile(
     r"(?:'(?:[^'\\]|''|\\.)*'?|\$\$.*?(?:\$\$|\Z)|[^\s,;)]+)",
     re.IGNORECASE | re.DOTALL,
 )
-
-
+# A text without any of them holds no secret; that is seen much sooner than the pattern comes to its end.
 _TOLD_BY = ("password", "passphrase", "secret", "token", "master_key", "key_id", "private_key")
 
 
